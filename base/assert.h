@@ -27,7 +27,7 @@ _Noreturn void assert_failed(const char *file, int line, const char *function, c
     __attribute__((format(printf, format_index, first_arg)))
 
 /* The struct that embeds a member, from the member's address. */
-#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define CONTAINER_OF(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 

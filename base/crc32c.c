@@ -7,11 +7,11 @@
 #define CRC_STEP ((size_t)INT_MAX)
 
 uint32_t crc32c_extend(uint32_t crc, const void *data, size_t len) {
-    unsigned char *at = (unsigned char *)data;
+    const unsigned char *at = data;
     uint32_t state = ~crc;
     while (len > 0) {
         size_t step = len < CRC_STEP ? len : CRC_STEP;
-        state = crc32_iscsi(at, (int)step, state);
+        state = crc32_iscsi((unsigned char *)(uintptr_t)at, (int)step, state);
         at += step;
         len -= step;
     }

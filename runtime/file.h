@@ -25,11 +25,11 @@ struct machine;
 struct file;
 
 enum file_flags {
-    FILE_READ = 1,       /* read only */
-    FILE_WRITE = 2,      /* read and write */
-    FILE_CREATE = 4,     /* create when missing (0644); with FILE_WRITE */
-    FILE_EXCLUSIVE = 8,  /* fail with -EEXIST when it exists; with FILE_CREATE */
-    FILE_TRUNCATE = 16,  /* empty it; with FILE_WRITE */
+    FILE_READ = 1,      /* read only */
+    FILE_WRITE = 2,     /* read and write */
+    FILE_CREATE = 4,    /* create when missing (0644); with FILE_WRITE */
+    FILE_EXCLUSIVE = 8, /* fail with -EEXIST when it exists; with FILE_CREATE */
+    FILE_TRUNCATE = 16, /* empty it; with FILE_WRITE */
 };
 
 /* Fast. On success *out has one reference. */
@@ -74,8 +74,8 @@ void file_drop_cache(struct file *file, int64_t pos, int64_t len);
 MUST_CHECK int path_rename(struct machine *machine, const char *from, const char *to); /* fast */
 MUST_CHECK int path_unlink(struct machine *machine, const char *path);                 /* fast */
 MUST_CHECK int path_rmdir(struct machine *machine, const char *path);                  /* fast */
-MUST_CHECK int path_mkdir(struct machine *machine, const char *path);                  /* fast, 0755 */
-MUST_CHECK int path_mkdir_parents(struct machine *machine, const char *path);          /* fast */
+MUST_CHECK int path_mkdir(struct machine *machine, const char *path);         /* fast, 0755 */
+MUST_CHECK int path_mkdir_parents(struct machine *machine, const char *path); /* fast */
 
 enum path_kind { PATH_MISSING, PATH_FILE, PATH_DIRECTORY, PATH_OTHER };
 

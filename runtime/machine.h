@@ -54,7 +54,8 @@ int machine_shard_count(const struct machine *machine);
 struct shard *machine_shard(struct machine *machine, int index);
 
 /* `on_signal` is called on shard 0 for SIGTERM and SIGINT (stop) and SIGHUP (reopen). */
-void machine_on_signal(struct machine *machine, void (*on_signal)(void *ctx, int signum), void *ctx);
+void machine_on_signal(struct machine *machine, void (*on_signal)(void *ctx, int signum),
+                       void *ctx);
 
 int shard_index(const struct shard *shard);
 struct machine *shard_machine(const struct shard *shard);
@@ -130,7 +131,8 @@ struct deferred {
 void deferred_init(struct deferred *deferred, struct shard *shard,
                    void (*fn)(struct deferred *deferred));
 
-/* Does nothing when already scheduled. A deferred call scheduled by another runs in this turn too. */
+/* Does nothing when already scheduled. A deferred call scheduled by another runs in this turn too.
+ */
 void deferred_schedule(struct deferred *deferred);
 void deferred_cancel(struct deferred *deferred);
 

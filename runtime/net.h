@@ -35,16 +35,16 @@ struct reply;
 /* ---- Serving --------------------------------------------------------------------------------- */
 
 struct listener_options {
-    const char *host;      /* numeric address, name, or NULL/"" for all addresses */
-    int port;              /* 0: the system picks one (listener_port) */
-    size_t frame_max;      /* socket.request.max.bytes: a longer frame closes the connection */
+    const char *host;        /* numeric address, name, or NULL/"" for all addresses */
+    int port;                /* 0: the system picks one (listener_port) */
+    size_t frame_max;        /* socket.request.max.bytes: a longer frame closes the connection */
     size_t frame_memory_max; /* of unfinished and unanswered frames over all connections of the
                                 machine; above it no socket is read (queued.max.request.bytes);
                                 0 is no limit */
-    size_t output_max;     /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
-    int exchanges_max;     /* open exchanges of a connection above which it is not read */
-    int64_t idle_max_ms;   /* connections.max.idle.ms; -1 for never */
-    int connections_max;   /* of this listener: accepting waits above it; 0 for no limit */
+    size_t output_max;   /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
+    int exchanges_max;   /* open exchanges of a connection above which it is not read */
+    int64_t idle_max_ms; /* connections.max.idle.ms; -1 for never */
+    int connections_max; /* of this listener: accepting waits above it; 0 for no limit */
     int connections_per_ip_max; /* above it a new connection is closed at once; 0 for no limit */
 };
 
@@ -135,7 +135,8 @@ struct dialer_options {
 struct dialer_handler {
     void (*on_connect)(struct conn *conn, void *ctx);
     void (*on_frame)(struct conn *conn, struct frame *frame, void *ctx); /* owns one reference */
-    void (*on_close)(struct conn *conn, const char *reason, void *ctx);  /* also when the dial fails */
+    void (*on_close)(struct conn *conn, const char *reason,
+                     void *ctx); /* also when the dial fails */
 };
 
 /* Connects from `shard`; on_connect or on_close follows, never before this returns. Options are

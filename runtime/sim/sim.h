@@ -35,14 +35,14 @@ enum sim_crash {
 /* Rates are in 1/1000 of the operations of that kind; all zero is a perfect world. */
 struct sim_options {
     uint64_t seed;
-    int64_t wall_start_ms;      /* the wall clock of all machines at virtual time 0 */
-    int64_t net_delay_min_us;   /* one way */
+    int64_t wall_start_ms;    /* the wall clock of all machines at virtual time 0 */
+    int64_t net_delay_min_us; /* one way */
     int64_t net_delay_max_us;
-    int64_t sync_delay_min_us;  /* of file_sync and directory_sync, on a worker */
+    int64_t sync_delay_min_us; /* of file_sync and directory_sync, on a worker */
     int64_t sync_delay_max_us;
-    int disk_fail_write;        /* -EIO */
-    int disk_fail_sync;         /* -EIO, and what it covered is clean but lost */
-    int64_t disk_bytes_max;     /* per machine; -ENOSPC above it; 0 for no limit */
+    int disk_fail_write;    /* -EIO */
+    int disk_fail_sync;     /* -EIO, and what it covered is clean but lost */
+    int64_t disk_bytes_max; /* per machine; -ENOSPC above it; 0 for no limit */
     bool log_to_stderr;
 };
 

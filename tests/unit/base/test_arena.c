@@ -1,0 +1,2 @@
+#include <criterion/criterion.h>
+Test(arena, placeholder_to_be_written) { }

@@ -1,0 +1,2 @@
+#include <criterion/criterion.h>
+Test(hmap, placeholder_to_be_written) { }

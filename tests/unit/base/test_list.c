@@ -1,0 +1,2 @@
+#include <criterion/criterion.h>
+Test(list, placeholder_to_be_written) { }

@@ -1,0 +1,2 @@
+#include <criterion/criterion.h>
+Test(uuid, placeholder_to_be_written) { }
