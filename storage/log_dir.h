@@ -1,0 +1,100 @@
+/*
+ * A directory of log.dirs: identity, lock, checkpoints, clean-shutdown marker, and what lies in it.
+ * All functions block: workers and start-up only.
+ */
+#ifndef STORAGE_LOG_DIR_H
+#define STORAGE_LOG_DIR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/errmsg.h"
+#include "base/slice.h"
+#include "base/uuid.h"
+
+struct machine;
+struct file;
+
+/* ---- meta.properties ------------------------------------------------------------------------- */
+
+struct meta_properties {
+    char cluster_id[128];     /* any text; "" when absent */
+    int32_t node_id;          /* -1 when absent */
+    struct uuid directory_id; /* zero when absent (written by an older release) */
+};
+
+/* -ENOENT when the directory is unformatted; -EINVAL (errmsg names the line) for nonsense. */
+MUST_CHECK int meta_properties_read(struct machine *machine, const char *dir,
+                                    struct meta_properties *out, struct errmsg *errmsg);
+MUST_CHECK int meta_properties_write(struct machine *machine, const char *dir,
+                                     const struct meta_properties *meta);
+
+/* ---- Clean shutdown -------------------------------------------------------------------------- */
+
+/* Whether .kafka_cleanshutdown exists; broker_epoch is -1 when it does not say. */
+MUST_CHECK int clean_shutdown_read(struct machine *machine, const char *dir, bool *clean,
+                                   int64_t *broker_epoch);
+MUST_CHECK int clean_shutdown_write(struct machine *machine, const char *dir, int64_t broker_epoch);
+MUST_CHECK int clean_shutdown_remove(struct machine *machine, const char *dir);
+
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
+
+#define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
+#define CHECKPOINT_LOG_START      "log-start-offset-checkpoint"
+#define CHECKPOINT_HIGH_WATERMARK "replication-offset-checkpoint"
+#define CHECKPOINT_CLEANER        "cleaner-offset-checkpoint"
+
+struct checkpoint_entry {
+    struct slice topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+/* Entries in the arena; no file gives none. A malformed file gives none too, with a warning in the
+ * log: recovery then starts at 0. */
+MUST_CHECK int checkpoint_read(struct machine *machine, const char *dir, const char *name,
+                               struct arena *arena, struct checkpoint_entry **out, int *count);
+MUST_CHECK int checkpoint_write(struct machine *machine, const char *dir, const char *name,
+                                const struct checkpoint_entry *entries, int count);
+
+/* ---- Contents -------------------------------------------------------------------------------- */
+
+enum log_dir_entry_kind {
+    LOG_DIR_PARTITION,
+    LOG_DIR_DELETED, /* "<topic>-<partition>.<32 hex>-delete": to be removed */
+    LOG_DIR_FUTURE,
+    LOG_DIR_STRAY,
+};
+
+struct log_dir_entry {
+    enum log_dir_entry_kind kind;
+    const char *name;   /* of the directory */
+    struct slice topic; /* of a partition */
+    int32_t partition;
+    struct uuid topic_id; /* from partition.metadata; zero when unreadable */
+};
+
+/* Partition directories, without __cluster_metadata-0; in the arena. -EINVAL names a directory that
+ * is none of these. */
+MUST_CHECK int log_dir_list(struct machine *machine, const char *dir, struct arena *arena,
+                            struct log_dir_entry **out, int *count, struct errmsg *errmsg);
+
+/* Renames a partition's directory aside for deletion or as stray (suffix "-delete", "-stray") and
+ * syncs the parent. new_path gets the heap path; the caller frees it. */
+MUST_CHECK int log_dir_set_aside(struct machine *machine, const char *dir, const char *name,
+                                 const char *suffix, char **new_path);
+
+/* Removes a directory and the files in it. */
+MUST_CHECK int log_dir_remove_tree(struct machine *machine, const char *path);
+
+/* .lock; -EAGAIN when another process has it. */
+MUST_CHECK int log_dir_lock(struct machine *machine, const char *dir, struct file **out);
+
+/* "<topic>-<partition>"; false when `name` is no partition directory's name. */
+bool partition_dir_parse(const char *name, struct slice *topic, int32_t *partition);
+
+/* 1-249 characters of [a-zA-Z0-9._-], neither "." nor "..". */
+bool topic_name_valid(struct slice name);
+
+#endif
