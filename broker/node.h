@@ -1,0 +1,91 @@
+/*
+ * A node: everything of one broker and controller process. There are no globals; several nodes live
+ * in one process under simulation.
+ *
+ * A node has one struct node_shard for each shard of its machine. Code that runs on a shard gets
+ * its node_shard and reaches what belongs to that shard from there; it never touches another
+ * shard's. To act elsewhere it posts (runtime/machine.h), or moves a whole request
+ * (server/request.h).
+ *
+ *   shard 0 also carries: the controller and the metadata log, the log manager (log dirs,
+ *   checkpoints), start and stop.
+ *   every shard carries: its copy of the metadata image, its effective broker configuration, its
+ *   partitions, the group coordinators of its __consumer_offsets partitions, its connections.
+ *
+ * Start: log dirs are locked, read and, on a new single node, formatted -> the metadata log is
+ * replayed into every shard's image -> logs are loaded by workers -> the broker registers and
+ * unfences itself, configured topics are ensured -> listeners open. Stop is the reverse, and writes
+ * the clean-shutdown markers last.
+ */
+#ifndef BROKER_NODE_H
+#define BROKER_NODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/errmsg.h"
+#include "base/uuid.h"
+#include "runtime/machine.h"
+
+struct config;          /* config/config.h: what was given at start, immutable */
+struct broker_config;   /* config/config.h: effective broker configuration of a shard */
+struct image;           /* metadata/image.h */
+struct controller;      /* controller/controller.h */
+struct replica_manager; /* replica/replica.h */
+struct log_manager;     /* replica/log_manager.h */
+struct group_manager;   /* group/group.h */
+struct server;          /* server/server.h */
+struct server_shard;    /* server/server.h */
+
+struct node_shard {
+    struct node *node;
+    struct shard *shard;
+    int index;
+    struct image *image;
+    struct broker_config *config;
+    struct replica_manager *replicas;
+    struct group_manager *groups;
+    struct server_shard *server;
+};
+
+struct node {
+    struct machine *machine;
+    const struct config *config;
+    int32_t id;
+    char cluster_id[128];
+    struct uuid incarnation_id; /* drawn at each start */
+    int shard_count;
+    struct node_shard shards[SHARD_COUNT_MAX];
+    struct controller *controller;   /* shard 0 */
+    struct log_manager *log_manager; /* shard 0 */
+    struct server *server;           /* shard 0 */
+    struct node_start *start;        /* private to node.c while starting and stopping */
+};
+
+/*
+ * Starts a node on its machine; on shard 0, inside machine_run() or sim_call(). `config` must
+ * outlive the node. `started(ctx, 0)` follows when the listeners are open, or `started(ctx, exit
+ * code)` after an error that was logged in one line; the node is then to be freed.
+ */
+struct node *node_new(struct machine *machine, const struct config *config);
+void node_start(struct node *node, void (*started)(void *ctx, int exit_code), void *ctx);
+
+/* Clean shutdown; `stopped` follows on shard 0. */
+void node_stop(struct node *node, void (*stopped)(void *ctx), void *ctx);
+
+/* Frees all memory without I/O: after `stopped`, after a failed start, or after the machine crashed
+ * in the simulation at whatever moment. */
+void node_free(struct node *node);
+
+/* The port a listener of the node is bound to (tests use port 0); -1 when there is none. */
+int node_listener_port(const struct node *node, const char *listener_name);
+
+/* Which shard owns a partition. */
+int node_partition_shard(const struct node *node, struct uuid topic_id, int32_t partition);
+
+/* The shard that runs this code on behalf of node; shard must be one of the node's. */
+static inline struct node_shard *node_shard_of(struct node *node, const struct shard *shard) {
+    return &node->shards[shard_index(shard)];
+}
+
+#endif

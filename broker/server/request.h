@@ -1,0 +1,82 @@
+/*
+ * A request on its way through the node.
+ *
+ * The server decodes it on the connection's shard (`home`) and calls its API's handler there
+ * (api/api.h). The handler, or whatever it started, ends it exactly once with one of the
+ * request_respond functions, at once or later. A request belongs to one shard at a time:
+ * request_move() hands it over, and from then on only that shard touches it. Everything of the
+ * request lives in its arena until it is ended.
+ */
+#ifndef BROKER_SERVER_REQUEST_H
+#define BROKER_SERVER_REQUEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/slice.h"
+#include "protocol/errors.h"
+#include "protocol/message.h"
+#include "runtime/frame.h"
+#include "runtime/machine.h"
+#include "runtime/net.h"
+
+struct node_shard;
+struct api_handler;
+
+struct request {
+    struct node_shard *home; /* the connection's shard */
+    struct node_shard *at;   /* the shard that has the request now */
+    const struct api_handler *handler;
+    int16_t api_key;
+    int16_t version;
+    int32_t correlation_id;
+    struct slice client_id;    /* may be null */
+    const char *peer_host;     /* numeric address, in the arena */
+    const char *listener_name; /* "PLAINTEXT"; outlives the request */
+    int64_t received_ms;       /* shard_now_ms() of home */
+    struct frame *frame;       /* the received bytes; `body` points into it */
+    const void *body;          /* the decoded request struct */
+    struct arena arena;
+
+    struct exchange *exchange; /* the rest is private to the server */
+    struct list link;
+    struct post post;
+    void (*fn)(struct request *request);
+    struct reply *reply;
+    bool close;
+};
+
+/*
+ * Encodes `response` (the API's response struct; may live on the stack) in the request's version,
+ * sends it in the connection's order and frees the request. On the shard that has it.
+ *
+ * Records fields with `external` set must point to a struct response_records, whose file reference
+ * passes to the reply.
+ */
+void request_respond(struct request *request, const void *response);
+
+struct response_records {
+    struct file *file; /* one reference */
+    int64_t pos;
+};
+
+/* The same for a failed request: the response's defaults with `error` in its top-level error_code.
+ * Only for APIs whose response has one. */
+void request_respond_error(struct request *request, enum kafka_error error);
+
+/* Ends without an answer: Produce with acks=0. */
+void request_respond_nothing(struct request *request);
+
+/* Ends by closing the connection; `reason` is constant text for the log. */
+void request_respond_close(struct request *request, const char *reason);
+
+/* Calls fn(request) on the other shard: directly when it is this one, else by a post. */
+void request_move(struct request *request, struct node_shard *to,
+                  void (*fn)(struct request *request));
+
+/* The client's connection is gone: whatever is computed for it will not be seen. Only on home. */
+bool request_abandoned(const struct request *request);
+
+#endif
