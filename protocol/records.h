@@ -69,9 +69,11 @@ int32_t batch_last_sequence(const struct batch *batch);
 enum batch_parse {
     BATCH_OK,
     BATCH_INCOMPLETE, /* in.len ends inside the batch (header fields valid when in.len >= 61) */
-    BATCH_OLD_MAGIC,  /* magic 0 or 1: only base_offset, length and magic are set */
+    BATCH_OLD_MAGIC,  /* magic 0 or 1: only base_offset, length and magic are set; whether all of it
+                         is there is for the caller to see: in.len >= batch_size() */
     BATCH_CORRUPT,    /* a length below the minimum or above INT32_MAX - 12, an unknown magic, a
-                         negative count or delta, counts that contradict each other */
+                         negative base offset, count or delta, an offset above INT64_MAX, counts
+                         that contradict each other or the size. Fields are as they were read. */
 };
 
 /* Reads the header of the first batch of `in`. Does not look at the CRC or the records. */
@@ -135,11 +137,14 @@ struct produce_rules {
     int64_t timestamp_before_max_ms; /* message.timestamp.before.max.ms; INT64_MAX for none */
     int64_t timestamp_after_max_ms;
     bool header_only;        /* record.validation=header: records of compressed batches are
-                                not looked into */
+                                not looked into, unless they must have keys or be rewritten */
     enum compression target; /* COMPRESSION_PRODUCER keeps the producer's codec */
     int target_level;        /* for recompression; codec's default when INT_MIN */
     size_t record_max;
 };
+
+/* More than these are not listed; the batch is refused as a whole anyway. */
+#define RECORD_ERRORS_MAX 1024
 
 struct record_error {
     int32_t batch_index;
@@ -165,14 +170,15 @@ struct produce_verdict {
 void produce_validate(struct slice batch_bytes, const struct produce_rules *rules,
                       struct arena *arena, struct produce_verdict *out);
 
-/* Rebuilds a batch with contiguous offsets and the target codec; heap block in *out (free()).
- * False when the result would exceed size_max. */
+/* Rebuilds a batch that produce_validate() accepted, with contiguous offsets, the target codec, and
+ * under LogAppendTime rules->now_ms; heap block in *out (free()). False, with NULL in *out, when
+ * the result would exceed size_max (or the batch is not a valid one after all). */
 MUST_CHECK bool batch_rebuild(struct slice batch_bytes, const struct produce_rules *rules,
                               size_t size_max, uint8_t **out, size_t *out_len);
 
 /* ---- Building -------------------------------------------------------------------------------- */
 
-/* What a builder stamps into the header. */
+/* What a builder stamps into the header. Start from BATCH_OPTIONS_DEFAULT. */
 struct batch_options {
     int64_t base_offset;
     int32_t partition_leader_epoch;
@@ -184,6 +190,12 @@ struct batch_options {
     int64_t producer_id;
     int16_t producer_epoch;
     int32_t base_sequence;
+
+    /* For the rewriting of stored batches; compaction needs them, producers do not. */
+    int32_t last_offset_delta; /* at least this, whatever the last record has; then a batch without
+                                  records is allowed too. -1: that of the last record */
+    int64_t max_timestamp;     /* NO_TIMESTAMP: the largest of the records */
+    int64_t delete_horizon_ms; /* sets the flag and is the base timestamp; NO_TIMESTAMP: none */
 };
 
 #define BATCH_OPTIONS_DEFAULT                                                                      \
@@ -191,27 +203,45 @@ struct batch_options {
                             .level = INT32_MIN,                                                    \
                             .producer_id = NO_PRODUCER_ID,                                         \
                             .producer_epoch = -1,                                                  \
-                            .base_sequence = -1})
+                            .base_sequence = -1,                                                   \
+                            .last_offset_delta = -1,                                               \
+                            .max_timestamp = NO_TIMESTAMP,                                         \
+                            .delete_horizon_ms = NO_TIMESTAMP})
 
 struct batch_builder {
     struct batch_options options; /* all private */
     struct buffer records;
     int64_t base_timestamp;
     int64_t max_timestamp;
+    int32_t last_offset_delta; /* -1 while empty */
     int32_t count;
 };
 
+/* size_max: of the whole batch before compression, header included. */
 void batch_builder_init(struct batch_builder *builder, const struct batch_options *options,
                         size_t size_max);
 void batch_builder_release(struct batch_builder *builder);
 
-/* key and value may be null. Offsets are consecutive. */
+/* key and value may be null, keys of headers may not. Offsets are consecutive. A failure (size_max)
+ * is told by batch_builder_finish(). */
 void batch_builder_add(struct batch_builder *builder, int64_t timestamp, struct slice key,
                        struct slice value, const struct record_header *headers,
                        int32_t header_count);
 
-/* Appends the whole batch to `out`; false when a size limit was reached or nothing was added. The
- * builder is empty again. */
+/* The same at a chosen offset; deltas must grow from call to call. */
+void batch_builder_add_at(struct batch_builder *builder, int32_t offset_delta, int64_t timestamp,
+                          struct slice key, struct slice value, const struct record_header *headers,
+                          int32_t header_count);
+
+/* Takes over a record of an iterator, headers included; its own offset is not looked at. */
+void batch_builder_add_record(struct batch_builder *builder, int32_t offset_delta,
+                              const struct record *record);
+
+/* Size of the batch so far, before compression, header included; 0 while empty. */
+size_t batch_builder_len(const struct batch_builder *builder);
+
+/* Appends the whole batch to `out`; false when a size limit was reached or nothing was added;
+ * `out` has its old length then. The builder is empty again. */
 MUST_CHECK bool batch_builder_finish(struct batch_builder *builder, struct buffer *out);
 
 #endif
