@@ -54,6 +54,9 @@ size_t message_size(const struct message_desc *desc);      /* sizeof its struct 
 /* Sets every field to its default (arrays empty, not null, unless the default is null). */
 void message_init(const struct message_desc *desc, void *message);
 
+/* Sets the top-level field error_code; false when the message has none. */
+bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code);
+
 enum message_error {
     MESSAGE_OK = 0,
     MESSAGE_TRUNCATED = -1,   /* the input ends inside a field, or a length goes beyond it */

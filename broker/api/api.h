@@ -25,8 +25,8 @@ struct api_handler {
 /* NULL when not served. */
 const struct api_handler *api_handler(int16_t key);
 
-/* Iteration in order of keys: NULL after the last. */
-const struct api_handler *api_handler_at(int index);
+/* The served API with the lowest key above `key` (-1 for the first); NULL after the last. */
+const struct api_handler *api_handler_next(int key);
 
 /* clang-format off */
 

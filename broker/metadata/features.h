@@ -1,0 +1,25 @@
+/*
+ * The features this node supports (KIP-584), as it tells clients in ApiVersions and the controller
+ * in its registration. A feature is listed when everything it switches on is served.
+ */
+#ifndef BROKER_METADATA_FEATURES_H
+#define BROKER_METADATA_FEATURES_H
+
+#include <stdint.h>
+
+#define FEATURE_METADATA_VERSION "metadata.version"
+#define FEATURE_KRAFT_VERSION    "kraft.version"
+
+/* metadata.version 4.3-IV0, the level of the records that this node writes and understands. */
+#define METADATA_VERSION_LATEST 30
+
+struct supported_feature {
+    const char *name;
+    int16_t min_level;
+    int16_t max_level;
+};
+
+/* In order of names; NULL name ends the table. */
+extern const struct supported_feature supported_features[];
+
+#endif

@@ -1,0 +1,320 @@
+#include "broker/server/server.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "broker/api/api.h"
+#include "broker/server/server_internal.h"
+#include "protocol/generated/request_header.h"
+#include "runtime/log.h"
+
+#define API_KEY_PRODUCE      0
+#define API_KEY_API_VERSIONS 18
+
+/* Pipelined frames of one connection that are received ahead of being handled. */
+#define EXCHANGES_MAX 64
+
+/* Unsent responses above which a connection is not read. */
+#define OUTPUT_MAX ((size_t)1024 * 1024)
+
+/* Key and version, which stand at the start of every request header, and the correlation id. */
+#define HEADER_FIXED_LEN 8
+
+/* ---- Requests of a connection ---------------------------------------------------------------- */
+
+/*
+ * Decodes header and body. False when the connection has to be closed, with the reason in *reason;
+ * the request is to be recycled then.
+ */
+static bool request_decode(struct request *request, const char **reason) {
+    struct slice in = slice_make(request->frame->data, request->frame->len);
+    if (in.len < HEADER_FIXED_LEN) {
+        *reason = "request shorter than its header";
+        return false;
+    }
+    request->api_key = (int16_t)load_be16(in.data);
+    request->version = (int16_t)load_be16(in.data + 2);
+    request->correlation_id = (int32_t)load_be32(in.data + 4);
+    request->handler = api_handler(request->api_key);
+    if (request->handler == NULL) {
+        *reason = "request of an API that is not served";
+        return false;
+    }
+    if (request->version < request->handler->min_version ||
+        request->version > request->handler->max_version) {
+        *reason = "request in a version that is not served";
+        return request->api_key == API_KEY_API_VERSIONS;
+    }
+
+    const struct api *api = api_by_key(request->api_key);
+    struct request_header header;
+    size_t header_len;
+    request->arena.limit = message_decode_limit(in.len);
+    if (message_decode(&request_header_desc, api_request_header_version(api, request->version), in,
+                       &request->arena, &header, &header_len) != MESSAGE_OK) {
+        *reason = "malformed request header";
+        return false;
+    }
+    request->client_id = header.client_id;
+
+    void *body = arena_alloc(&request->arena, message_size(api->request));
+    struct slice rest = slice_make(in.data + header_len, in.len - header_len);
+    if (body == NULL || message_decode(api->request, request->version, rest, &request->arena, body,
+                                       NULL) != MESSAGE_OK) {
+        *reason = "malformed request";
+        return false;
+    }
+    request->body = body;
+    request->arena.limit = SIZE_MAX;
+    return true;
+}
+
+/* Handles one frame; false when the connection is to be closed. */
+static void client_handle_frame(struct client *client, struct exchange *exchange,
+                                struct frame *frame) {
+    struct request *request = request_take(client->shard);
+    request->exchange = exchange;
+    request->frame = frame;
+    request->received_ms = shard_now_ms(client->shard->owner->shard);
+    request->listener_name = client->listener->config->name;
+    const char *reason = NULL;
+    bool valid = request_decode(request, &reason);
+    client->in_flight++;
+    client->in_flight_produce =
+        client->in_flight == 1 ? request->api_key == API_KEY_PRODUCE : client->in_flight_produce;
+    if (!valid) {
+        LOG_INFO(client->shard->owner->node->machine, "server", "connection closed",
+                 "peer=%s reason=\"%s\" api_key=%d version=%d", conn_peer_host(client->conn),
+                 reason, request->api_key, request->version);
+        request_respond_close(request, reason);
+        return;
+    }
+    if (reason != NULL) {
+        request_respond_unsupported_api_versions(request);
+        return;
+    }
+    request->peer_host = arena_printf(&request->arena, "%s", conn_peer_host(client->conn));
+    request->handler->handle(request);
+}
+
+/* Whether the next frame may be handled beside those in flight. */
+static bool client_may_start(const struct client *client) {
+    if (client->closing || client->queue_head == NULL) {
+        return false;
+    }
+    if (client->in_flight == 0) {
+        return true;
+    }
+    const struct frame *next = client->queue_head->frame;
+    return client->in_flight_produce && next->len >= HEADER_FIXED_LEN &&
+           load_be16(next->data) == API_KEY_PRODUCE;
+}
+
+void client_dispatch(struct client *client) {
+    if (client->dispatching) {
+        return; /* a handler that answers at once ends up here again: the loop below goes on */
+    }
+    client->dispatching = true;
+    while (client_may_start(client)) {
+        struct queued_frame *first = client->queue_head;
+        struct exchange *exchange = first->exchange;
+        struct frame *frame = first->frame;
+        client->queue_head = first->next;
+        if (client->queue_head == NULL) {
+            client->queue_tail = NULL;
+        }
+        free(first);
+        client_handle_frame(client, exchange, frame);
+    }
+    client->dispatching = false;
+}
+
+void client_request_ended(struct client *client) {
+    ASSERT(client->in_flight > 0);
+    client->in_flight--;
+    client_dispatch(client);
+}
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+static void on_open(struct conn *conn, void *ctx) {
+    struct server_listener *listener = ctx;
+    struct node *node = listener->server->node;
+    struct client *client = NEW(struct client);
+    client->conn = conn;
+    client->listener = listener;
+    client->shard = node_shard_of(node, conn_shard(conn))->server;
+    conn_set_data(conn, client);
+    atomic_fetch_add(&listener->server->connection_count, 1);
+}
+
+static void on_frame(struct conn *conn, struct exchange *exchange, struct frame *frame, void *ctx) {
+    struct client *client = conn_data(conn);
+    if (client->in_flight == 0 && client->queue_head == NULL && !client->dispatching &&
+        !client->closing) {
+        client->dispatching = true;
+        client_handle_frame(client, exchange, frame);
+        client->dispatching = false;
+        client_dispatch(client);
+        return;
+    }
+    struct queued_frame *queued = NEW(struct queued_frame);
+    queued->exchange = exchange;
+    queued->frame = frame;
+    if (client->queue_tail != NULL) {
+        client->queue_tail->next = queued;
+    } else {
+        client->queue_head = queued;
+    }
+    client->queue_tail = queued;
+    client_dispatch(client);
+}
+
+static void on_close(struct conn *conn, const char *reason, void *ctx) {
+    struct client *client = conn_data(conn);
+    LOG_DEBUG(client->shard->owner->node->machine, "server", "connection gone",
+              "peer=%s reason=\"%s\"", conn_peer_host(conn), reason);
+    while (client->queue_head != NULL) {
+        struct queued_frame *queued = client->queue_head;
+        client->queue_head = queued->next;
+        frame_unref(queued->frame);
+        exchange_done(queued->exchange);
+        free(queued);
+    }
+    atomic_fetch_sub(&client->listener->server->connection_count, 1);
+    ASSERT(!client->dispatching);
+    free(client);
+}
+
+static const struct listener_handler client_handler = {
+    .on_open = on_open,
+    .on_frame = on_frame,
+    .on_close = on_close,
+};
+
+/* ---- Lifecycle ------------------------------------------------------------------------------- */
+
+struct server *server_new(struct node *node) {
+    struct server *server = NEW(struct server);
+    server->node = node;
+    int count = config_listener_count(node->config);
+    server->listeners = xcalloc((size_t)count, sizeof(*server->listeners));
+    for (int i = 0; i < count; i++) {
+        const struct config_listener *config = config_listener_at(node->config, i);
+        if (config->controller) {
+            continue;
+        }
+        server->listeners[server->listener_count++] =
+            (struct server_listener){.server = server, .config = config};
+    }
+    for (int i = 0; i < node->shard_count; i++) {
+        struct server_shard *shard = NEW(struct server_shard);
+        shard->owner = &node->shards[i];
+        list_init(&shard->requests);
+        list_init(&shard->cache);
+        buffer_init(&shard->scratch, RESPONSE_SIZE_MAX);
+        node->shards[i].server = shard;
+    }
+    return server;
+}
+
+static void request_list_free(struct list *requests) {
+    LIST_FOREACH_SAFE(it, requests) {
+        struct request *request = CONTAINER_OF(it, struct request, link);
+        frame_unref(request->frame);
+        arena_release(&request->arena);
+        if (request->reply != NULL) {
+            reply_free(request->reply);
+        }
+        free(request);
+    }
+}
+
+void server_free(struct server *server) {
+    if (server == NULL) {
+        return;
+    }
+    for (int i = 0; i < server->node->shard_count; i++) {
+        struct server_shard *shard = server->node->shards[i].server;
+        request_list_free(&shard->requests);
+        request_list_free(&shard->cache);
+        buffer_release(&shard->scratch);
+        free(shard);
+        server->node->shards[i].server = NULL;
+    }
+    free(server->listeners);
+    free(server);
+}
+
+static struct listener_options listener_options(const struct node *node,
+                                                const struct config_listener *config) {
+    int64_t queued_max = config_int(node->config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
+    int64_t connections_max = config_int(node->config, CONFIG_MAX_CONNECTIONS);
+    int64_t per_ip_max = config_int(node->config, CONFIG_MAX_CONNECTIONS_PER_IP);
+    return (struct listener_options){
+        .host = config->host,
+        .port = config->port,
+        .frame_max = (size_t)config_int(node->config, CONFIG_SOCKET_REQUEST_MAX_BYTES),
+        .frame_memory_max = queued_max > 0 ? (size_t)queued_max : 0,
+        .output_max = OUTPUT_MAX,
+        .exchanges_max = EXCHANGES_MAX,
+        .idle_max_ms = config_int(node->config, CONFIG_CONNECTIONS_MAX_IDLE_MS),
+        .connections_max = connections_max == INT32_MAX ? 0 : (int)connections_max,
+        .connections_per_ip_max = per_ip_max == INT32_MAX ? 0 : (int)per_ip_max,
+    };
+}
+
+int server_open(struct server *server, struct errmsg *errmsg) {
+    for (int i = 0; i < server->listener_count; i++) {
+        struct server_listener *listener = &server->listeners[i];
+        struct listener_options options = listener_options(server->node, listener->config);
+        int error = listener_open(server->node->machine, &options, &client_handler, listener,
+                                  &listener->listener, errmsg);
+        if (error != 0) {
+            errmsg_prefix(errmsg, "listener %s://%s:%d", listener->config->name,
+                          listener->config->host, listener->config->port);
+            return error;
+        }
+        LOG_INFO(server->node->machine, "server", "listening", "listener=%s host=%s port=%d",
+                 listener->config->name, listener->config->host, listener_port(listener->listener));
+    }
+    return 0;
+}
+
+static void listener_closed(void *ctx) {
+    struct server *server = ctx;
+    if (--server->closing == 0) {
+        server->closed(server->closed_ctx);
+    }
+}
+
+void server_close(struct server *server, void (*done)(void *ctx), void *ctx) {
+    ASSERT(server->closing == 0);
+    server->closed = done;
+    server->closed_ctx = ctx;
+    server->closing = 1; /* held until all were asked */
+    for (int i = 0; i < server->listener_count; i++) {
+        struct listener *listener = server->listeners[i].listener;
+        if (listener != NULL) {
+            server->listeners[i].listener = NULL;
+            server->closing++;
+            listener_close(listener, listener_closed, server);
+        }
+    }
+    listener_closed(server);
+}
+
+int server_listener_port(const struct server *server, const char *name) {
+    for (int i = 0; i < server->listener_count; i++) {
+        const struct server_listener *listener = &server->listeners[i];
+        if (listener->listener != NULL && strcmp(listener->config->name, name) == 0) {
+            return listener_port(listener->listener);
+        }
+    }
+    return -1;
+}
+
+int server_connection_count(const struct server *server) {
+    return atomic_load(&server->connection_count);
+}

@@ -1,0 +1,37 @@
+/*
+ * The server: listeners, the order of requests on a connection, dispatch to API handlers.
+ *
+ * Requests of one connection are handled one after another, as Kafka does, with one exception:
+ * Produce requests that follow one another are handled together, so that acks=all can pipeline.
+ */
+#ifndef BROKER_SERVER_SERVER_H
+#define BROKER_SERVER_SERVER_H
+
+#include <stdbool.h>
+
+#include "base/errmsg.h"
+
+struct node;
+struct server;
+
+/* Also makes node->shards[i].server. No I/O. */
+struct server *server_new(struct node *node);
+
+/* Frees everything, also requests that nobody ended; no I/O. */
+void server_free(struct server *server);
+
+/* Opens the node's client listeners. On shard 0. 0, or a negative errno and one line in errmsg; the
+ * caller then calls server_close() for those that did open. */
+MUST_CHECK int server_open(struct server *server, struct errmsg *errmsg);
+
+/* Stops accepting and closes all connections; done on shard 0. Requests that are still being
+ * handled end later, unseen. */
+void server_close(struct server *server, void (*done)(void *ctx), void *ctx);
+
+/* The port the listener of that name is bound to; -1 when it is not open. */
+int server_listener_port(const struct server *server, const char *name);
+
+/* Client connections of all shards; any thread (telemetry). */
+int server_connection_count(const struct server *server);
+
+#endif

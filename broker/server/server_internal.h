@@ -1,0 +1,84 @@
+/* What server.c and request.c share. Private to broker/server/. */
+#ifndef BROKER_SERVER_SERVER_INTERNAL_H
+#define BROKER_SERVER_SERVER_INTERNAL_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/list.h"
+#include "broker/config/config.h"
+#include "broker/node.h"
+#include "broker/server/request.h"
+#include "broker/server/server.h"
+
+/* Ended requests kept for reuse, for each shard. */
+#define REQUEST_CACHE_MAX 256
+
+/* Of one encoded response without its records. */
+#define RESPONSE_SIZE_MAX ((size_t)256 * 1024 * 1024)
+
+/* The scratch buffer shrinks back to nothing above this. */
+#define SCRATCH_KEEP_MAX ((size_t)1024 * 1024)
+
+struct server_listener {
+    struct server *server;
+    const struct config_listener *config;
+    struct listener *listener; /* NULL while not open */
+};
+
+struct server {
+    struct node *node;
+    struct server_listener *listeners;
+    int listener_count;
+    atomic_int connection_count;
+    int closing; /* listeners that have yet to close */
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+struct server_shard {
+    struct node_shard *owner;
+    struct list requests; /* struct request.link: those whose home is here, not ended yet */
+    struct list cache;    /* struct request.link: for reuse */
+    int cache_count;
+    struct buffer scratch; /* responses are encoded here */
+};
+
+/* A frame that waits until the requests before it are answered. */
+struct queued_frame {
+    struct queued_frame *next;
+    struct exchange *exchange;
+    struct frame *frame;
+};
+
+/* The server's side of a connection. */
+struct client {
+    struct conn *conn;
+    struct server_listener *listener;
+    struct server_shard *shard;
+    struct queued_frame *queue_head; /* frames in order of arrival */
+    struct queued_frame *queue_tail;
+    int in_flight;          /* requests being handled */
+    bool in_flight_produce; /* all of them are Produce */
+    bool dispatching;       /* client_dispatch() is on the stack */
+    bool closing;
+};
+
+/* Starts what may start now. */
+void client_dispatch(struct client *client);
+
+/* A request that was being handled has ended. */
+void client_request_ended(struct client *client);
+
+/* A fresh request in shard's list, its arena empty. */
+struct request *request_take(struct server_shard *shard);
+
+/* Releases what the request holds and keeps or frees it. The exchange is not touched. */
+void request_recycle(struct request *request);
+
+/* Answers ApiVersions in a version that is not served (KIP-511). */
+void request_respond_unsupported_api_versions(struct request *request);
+
+#endif
