@@ -27,7 +27,8 @@ struct replica_manager;
 struct replica_manager *replica_manager_new(struct node_shard *shard);
 void replica_manager_free(struct replica_manager *manager);
 
-/* The image of this shard has changed: creates, deletes, reconfigures, elects. */
+/* The image of this shard (and before it its broker configuration) has changed: creates, deletes,
+ * reconfigures, elects. */
 void replica_manager_apply(struct replica_manager *manager, const struct image_delta *delta);
 
 /* Ends all waits with an error the client retries, closes all logs; `done` when the last is closed.
@@ -51,10 +52,9 @@ int32_t partition_leader_epoch(const struct partition *partition);
 /* ---- Appending records of this node's own (coordinators) --------------------------------------
  */
 
-/* Embedded in what waits. */
+/* A wait for the high watermark to pass what was appended; embedded in what waits. */
 struct partition_append {
-    struct list link; /* private */
-    struct log_waiter waiter;
+    struct list link; /* private, with the next two */
     struct partition *partition;
     int64_t next_offset;
     /* Result: ERROR_NONE when the records are committed (and synced, in durable mode); afterwards
