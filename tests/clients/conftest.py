@@ -1,0 +1,85 @@
+import itertools
+
+import pytest
+
+import harness
+
+_names = itertools.count(1)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--broker", choices=["barnabas", "kafka"], default="barnabas")
+    parser.addoption("--shards", type=int, default=1, help="num.shards of Barnabas")
+
+
+@pytest.fixture(scope="session")
+def new_broker(request):
+    """Makes brokers of the kind under test; what it made is destroyed at the end."""
+    made = []
+
+    def make(*args, **kwargs):
+        if request.config.getoption("--broker") == "kafka":
+            broker = harness.ApacheKafka(*args, **kwargs)
+        else:
+            kwargs.setdefault("num_shards", request.config.getoption("--shards"))
+            broker = harness.Barnabas(*args, **kwargs)
+        made.append(broker)
+        return broker
+
+    yield make
+    for broker in made:
+        broker.destroy()
+
+
+@pytest.fixture(scope="session")
+def shared_broker(new_broker):
+    return new_broker().start()
+
+
+@pytest.fixture
+def broker(shared_broker):
+    """A running broker that other tests use too: take a fresh topic."""
+    return shared_broker
+
+
+@pytest.fixture
+def fresh_broker(new_broker):
+    """A running broker of this test's own."""
+    broker = new_broker().start()
+    yield broker
+    broker.destroy()
+
+
+@pytest.fixture
+def topic():
+    """A name that no other test uses."""
+    return f"topic-{next(_names)}"
+
+
+@pytest.fixture
+def group():
+    return f"group-{next(_names)}"
+
+
+@pytest.fixture
+def only_barnabas(request):
+    if request.config.getoption("--broker") == "kafka":
+        pytest.skip("about Barnabas alone")
+
+
+@pytest.fixture(scope="session")
+def java_tools():
+    if not harness.have_kafka():
+        pytest.skip("needs java and Kafka's jars (Maven Central)")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name in ("broker", "fresh_broker", "shared_broker"):
+            broker = item.funcargs.get(name)
+            if broker is not None:
+                report.sections.append((f"log of {name}", broker.log()))
+                break
