@@ -39,6 +39,7 @@ struct request {
     struct frame *frame;       /* the received bytes; `body` points into it */
     const void *body;          /* the decoded request struct */
     struct arena arena;
+    void *context; /* the handler's own, for its steps; NULL at first; in the arena */
 
     struct exchange *exchange; /* the rest is private to the server */
     struct list link;
