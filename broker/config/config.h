@@ -21,6 +21,7 @@
 #include "base/slice.h"
 #include "broker/config/config_keys.h" /* enum config_id: CONFIG_LOG_RETENTION_MS for
                                           log.retention.ms; struct config_key; the tables */
+#include "protocol/errors.h"
 #include "storage/log.h"
 
 struct image;
@@ -124,5 +125,49 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
 
 /* Whether APPEND and SUBTRACT work on it. */
 bool config_is_list(int8_t resource_type, struct slice name);
+
+/* Whether it may only be set for one broker, not as the default of all (resource name ""). */
+bool config_is_per_broker(struct slice name);
+
+/* ---- Explaining (DescribeConfigs) -------------------------------------------------------------
+ */
+
+/* Where a value comes from; numbers as in DescribeConfigs responses. */
+enum config_source {
+    CONFIG_SOURCE_TOPIC = 1,
+    CONFIG_SOURCE_DYNAMIC_BROKER = 2,
+    CONFIG_SOURCE_DYNAMIC_DEFAULT_BROKER = 3,
+    CONFIG_SOURCE_STATIC_BROKER = 4,
+    CONFIG_SOURCE_DEFAULT = 5,
+    CONFIG_SOURCE_DYNAMIC_BROKER_LOGGER = 6,
+    CONFIG_SOURCE_CLIENT_METRICS = 7,
+    CONFIG_SOURCE_GROUP = 8,
+};
+
+struct config_synonym {
+    const char *name;
+    struct slice value; /* null when sensitive */
+    enum config_source source;
+};
+
+struct config_explanation {
+    const struct config_key *key; /* NULL for a name that is in no table */
+    struct slice name;
+    struct slice value; /* null: not set, or sensitive */
+    enum config_source source;
+    bool sensitive;
+    bool read_only;
+    struct config_synonym *synonyms; /* in order of precedence */
+    int synonym_count;
+};
+
+/*
+ * All configs of a resource that DescribeConfigs lists, in the arena, sorted by name. `broker` and
+ * `image` are those of the shard. Of a broker, the name is this node's id, or "" for what was set
+ * as the default of all brokers. Texts belong to the image, the configuration and the arena.
+ */
+void config_explain(const struct broker_config *broker, const struct image *image,
+                    int8_t resource_type, struct slice name, struct arena *arena,
+                    struct config_explanation **out, int *count);
 
 #endif

@@ -1,10 +1,11 @@
 /*
  * All configuration keys: name, type, default, allowed values, how they change, whether Barnabas
- * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the alter
- * APIs' validation and of docs/configuration.md.
+ * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the
+ * alter APIs' validation and of docs/configuration.md.
  *
- * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted and
- * its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka requires.
+ * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted
+ * and its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka
+ * requires.
  *
  * Columns: identifier, name, type, default (NULL: not set), allowed values (config_value.h), update
  * mode or broker key that supplies the default, flags, support, meaning.

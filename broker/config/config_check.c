@@ -1,0 +1,216 @@
+/* Checks of values that depend on one another: identity, roles, quorum, directories. */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "broker/config/config_internal.h"
+
+static int64_t number(const struct config *config, enum config_id id) {
+    return config->values.slots[id].number.integer;
+}
+
+static struct slice text(const struct config *config, enum config_id id) {
+    return config->values.slots[id].text;
+}
+
+static bool is_set(const struct config *config, enum config_id id) {
+    return config->values.slots[id].set;
+}
+
+/* ---- Identity and roles ---------------------------------------------------------------------- */
+
+static int check_node_id(struct config *config, struct errmsg *errmsg) {
+    if (!is_set(config, CONFIG_BROKER_ID) || number(config, CONFIG_BROKER_ID) == -1) {
+        return 0;
+    }
+    int64_t broker_id = number(config, CONFIG_BROKER_ID);
+    if (broker_id < 0) {
+        errmsg_set(errmsg, "broker.id=%" PRId64 " is not valid; allowed: an int of at least 0",
+                   broker_id);
+        return -EINVAL;
+    }
+    if (is_set(config, CONFIG_NODE_ID) && number(config, CONFIG_NODE_ID) != broker_id) {
+        errmsg_set(errmsg,
+                   "broker.id=%" PRId64 " contradicts node.id=%" PRId64
+                   "; allowed: the same number, or only node.id",
+                   broker_id, number(config, CONFIG_NODE_ID));
+        return -EINVAL;
+    }
+    config->values.slots[CONFIG_NODE_ID] = config->values.slots[CONFIG_BROKER_ID];
+    return 0;
+}
+
+static int check_roles(struct config *config, struct errmsg *errmsg) {
+    struct slice roles = text(config, CONFIG_PROCESS_ROLES);
+    if (!config_list_contains(roles, "broker") || !config_list_contains(roles, "controller")) {
+        errmsg_set(errmsg,
+                   "process.roles=%.*s is not supported: this release runs single nodes; "
+                   "allowed: broker,controller",
+                   SLICE_ARG(roles));
+        return -EINVAL;
+    }
+    return 0;
+}
+
+/* "id@host:port" of the only voter. */
+static int check_voter(const struct config *config, struct slice voter, struct errmsg *errmsg) {
+    const uint8_t *at = memchr(voter.data, '@', voter.len);
+    int64_t id = -1;
+    if (at == NULL || !slice_parse_i64(slice_make(voter.data, (size_t)(at - voter.data)), &id) ||
+        id < 0 || memchr(at, ':', voter.len - (size_t)(at - voter.data)) == NULL) {
+        errmsg_set(errmsg, "controller.quorum.voters=%.*s is not valid; allowed: id@host:port",
+                   SLICE_ARG(voter));
+        return -EINVAL;
+    }
+    if (id != number(config, CONFIG_NODE_ID)) {
+        errmsg_set(errmsg,
+                   "controller.quorum.voters=%.*s does not name this node; this release runs "
+                   "single nodes; allowed: %" PRId64 "@host:port",
+                   SLICE_ARG(voter), number(config, CONFIG_NODE_ID));
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_single(const struct config *config, enum config_id id, struct slice *only,
+                        struct errmsg *errmsg) {
+    struct slice list = text(config, id);
+    struct slice entry;
+    int count = 0;
+    while (config_list_next(&list, &entry)) {
+        *only = entry;
+        count++;
+    }
+    if (count > 1) {
+        errmsg_set(errmsg,
+                   "%s=%.*s is not supported: this release runs single nodes; allowed: this node "
+                   "alone",
+                   config_key(id)->name, SLICE_ARG(text(config, id)));
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int check_quorum(const struct config *config, struct errmsg *errmsg) {
+    struct slice voter = SLICE_NULL;
+    struct slice server = SLICE_NULL;
+    int err = check_single(config, CONFIG_CONTROLLER_QUORUM_VOTERS, &voter, errmsg);
+    if (err == 0 && !slice_is_null(voter)) {
+        err = check_voter(config, voter, errmsg);
+    }
+    if (err == 0) {
+        err = check_single(config, CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, &server, errmsg);
+    }
+    return err;
+}
+
+/* Kafka's default of three replicas can never be met by a single node: committed offsets would not
+ * work until somebody configures it. A value that was given is left as it is. */
+static void default_to_one_replica(struct config *config) {
+    enum config_id id = CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR;
+    if (!is_set(config, id)) {
+        config->values.slots[id].text = SLICE_LIT("1");
+        config->values.slots[id].number.integer = 1;
+    }
+}
+
+/* ---- Directories ----------------------------------------------------------------------------- */
+
+static int take_log_dirs(struct config *config, struct errmsg *errmsg) {
+    enum config_id id =
+        slice_is_null(text(config, CONFIG_LOG_DIRS)) ? CONFIG_LOG_DIR : CONFIG_LOG_DIRS;
+    struct slice list = text(config, id);
+    config->log_dirs = arena_array(&config->arena, list.len + 1, sizeof(*config->log_dirs));
+    struct slice entry;
+    while (config_list_next(&list, &entry)) {
+        const char *dir = (const char *)arena_dup(&config->arena, entry).data;
+        for (int i = 0; i < config->log_dir_count; i++) {
+            if (strcmp(config->log_dirs[i], dir) == 0) {
+                errmsg_set(errmsg, "%s names %s twice; allowed: different directories",
+                           config_key(id)->name, dir);
+                return -EINVAL;
+            }
+        }
+        config->log_dirs[config->log_dir_count++] = dir;
+    }
+    if (config->log_dir_count == 0) {
+        errmsg_set(errmsg, "%s is empty; allowed: at least one directory", config_key(id)->name);
+        return -EINVAL;
+    }
+    struct slice metadata_dir = text(config, CONFIG_METADATA_LOG_DIR);
+    config->metadata_dir = metadata_dir.len == 0
+                               ? config->log_dirs[0]
+                               : (const char *)arena_dup(&config->arena, metadata_dir).data;
+    return 0;
+}
+
+/* ---- Numbers --------------------------------------------------------------------------------- */
+
+/* A number that has no range in Kafka's table but is checked all the same. */
+static int check_at_least(const struct config *config, enum config_id id, int64_t least,
+                          int64_t other, struct errmsg *errmsg) {
+    int64_t value = number(config, id);
+    if (value >= least || value == other) {
+        return 0;
+    }
+    errmsg_set(errmsg, "%s=%" PRId64 " is not valid; allowed: at least %" PRId64,
+               config_key(id)->name, value, least);
+    if (other < least) {
+        errmsg_set(errmsg,
+                   "%s=%" PRId64 " is not valid; allowed: at least %" PRId64 ", or %" PRId64,
+                   config_key(id)->name, value, least, other);
+    }
+    return -EINVAL;
+}
+
+static int check_numbers(const struct config *config, struct errmsg *errmsg) {
+    static const struct {
+        enum config_id id;
+        int64_t least;
+        int64_t other;
+    } checks[] = {
+        {CONFIG_LOG_RETENTION_MS, 1, -1},
+        {CONFIG_LOG_RETENTION_HOURS, 1, -1},
+        {CONFIG_LOG_ROLL_MS, 1, 1},
+        {CONFIG_LOG_ROLL_JITTER_MS, 0, 0},
+        {CONFIG_LOG_RETENTION_BYTES, 0, -1},
+        {CONFIG_DEFAULT_REPLICATION_FACTOR, 1, 1},
+        {CONFIG_REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, 1, 1},
+        {CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS, 1, 1},
+        {CONFIG_OFFSET_METADATA_MAX_BYTES, 0, 0},
+        {CONFIG_QUEUED_MAX_REQUEST_BYTES, 1, -1},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
+        int err = check_at_least(config, checks[i].id, checks[i].least, checks[i].other, errmsg);
+        if (err != 0) {
+            return err;
+        }
+    }
+    if (number(config, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS) >
+        number(config, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS)) {
+        errmsg_set(errmsg,
+                   "group.min.session.timeout.ms=%" PRId64
+                   " is not valid; allowed: at most group.max.session.timeout.ms=%" PRId64,
+                   number(config, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS),
+                   number(config, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS));
+        return -EINVAL;
+    }
+    return 0;
+}
+
+int config_check_together(struct config *config, struct errmsg *errmsg) {
+    int err = check_node_id(config, errmsg);
+    if (err == 0) {
+        err = check_roles(config, errmsg);
+    }
+    if (err == 0) {
+        err = check_quorum(config, errmsg);
+    }
+    if (err == 0) {
+        default_to_one_replica(config);
+        err = take_log_dirs(config, errmsg);
+    }
+    if (err == 0) {
+        err = check_numbers(config, errmsg);
+    }
+    return err;
+}

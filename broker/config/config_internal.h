@@ -1,0 +1,69 @@
+/* How configuration is held. Private to broker/config/. */
+#ifndef BROKER_CONFIG_CONFIG_INTERNAL_H
+#define BROKER_CONFIG_CONFIG_INTERNAL_H
+
+#include "base/arena.h"
+#include "broker/config/config.h"
+#include "broker/config/config_value.h"
+
+/* The value of one key in one layer. */
+struct config_slot {
+    struct slice text; /* null: not set, and no default */
+    bool set;          /* by a file, an override or dynamically; else `text` is the default */
+    union config_number number;
+};
+
+/* Values of all broker keys. */
+struct config_values {
+    struct config_slot slots[CONFIG_ID_COUNT];
+};
+
+/* All defaults. */
+void config_values_init(struct config_values *values);
+
+/* False when the text is no value of the key: then nothing changed. `text` must outlive it. */
+MUST_CHECK bool config_values_set(struct config_values *values, enum config_id id,
+                                  struct slice text);
+
+/* Numbers of keys without text out of their fallbacks (log.retention.ms from minutes, hours). */
+void config_values_derive(struct config_values *values);
+
+/* What a key that is not set takes over from its fallbacks, in its own unit. False when none is
+ * set either and it has no number. */
+bool config_values_fallback(const struct config_values *values, enum config_id id, int64_t *out);
+
+struct config_note {
+    const char *key;
+    const char *text;
+};
+
+struct config {
+    struct arena arena;
+    struct config_values values;
+    struct config_listener *listeners;
+    struct config_listener *advertised;
+    int listener_count;
+    const char **log_dirs;
+    int log_dir_count;
+    const char *metadata_dir;
+    struct config_topic *topics;
+    int topic_count;
+    struct config_note *notes; /* for config_log_warnings() */
+    int note_count;
+    int note_cap;
+    char *meaningless; /* names of keys without meaning here, for one line; NULL for none */
+};
+
+void config_note(struct config *config, const char *key, const char *text);
+
+/* Parse listeners, advertised.listeners, the protocol map and the controller's names. -EINVAL. */
+MUST_CHECK int config_parse_listeners(struct config *config, struct machine *machine,
+                                      struct errmsg *errmsg);
+
+/* Parse barnabas.topics. -EINVAL. */
+MUST_CHECK int config_parse_topics(struct config *config, struct errmsg *errmsg);
+
+/* What one value alone does not tell: roles, quorum, directories, related keys. -EINVAL. */
+MUST_CHECK int config_check_together(struct config *config, struct errmsg *errmsg);
+
+#endif
