@@ -19,7 +19,9 @@ static bool is_set(const struct config *config, enum config_id id) {
 /* ---- Identity and roles ---------------------------------------------------------------------- */
 
 static int check_node_id(struct config *config, struct errmsg *errmsg) {
+    struct config_slot *slots = config->values.slots;
     if (!is_set(config, CONFIG_BROKER_ID) || number(config, CONFIG_BROKER_ID) == -1) {
+        slots[CONFIG_BROKER_ID] = slots[CONFIG_NODE_ID];
         return 0;
     }
     int64_t broker_id = number(config, CONFIG_BROKER_ID);
@@ -35,7 +37,7 @@ static int check_node_id(struct config *config, struct errmsg *errmsg) {
                    broker_id, number(config, CONFIG_NODE_ID));
         return -EINVAL;
     }
-    config->values.slots[CONFIG_NODE_ID] = config->values.slots[CONFIG_BROKER_ID];
+    slots[CONFIG_NODE_ID] = slots[CONFIG_BROKER_ID];
     return 0;
 }
 
@@ -145,46 +147,7 @@ static int take_log_dirs(struct config *config, struct errmsg *errmsg) {
 
 /* ---- Numbers --------------------------------------------------------------------------------- */
 
-/* A number that has no range in Kafka's table but is checked all the same. */
-static int check_at_least(const struct config *config, enum config_id id, int64_t least,
-                          int64_t other, struct errmsg *errmsg) {
-    int64_t value = number(config, id);
-    if (value >= least || value == other) {
-        return 0;
-    }
-    errmsg_set(errmsg, "%s=%" PRId64 " is not valid; allowed: at least %" PRId64,
-               config_key(id)->name, value, least);
-    if (other < least) {
-        errmsg_set(errmsg,
-                   "%s=%" PRId64 " is not valid; allowed: at least %" PRId64 ", or %" PRId64,
-                   config_key(id)->name, value, least, other);
-    }
-    return -EINVAL;
-}
-
 static int check_numbers(const struct config *config, struct errmsg *errmsg) {
-    static const struct {
-        enum config_id id;
-        int64_t least;
-        int64_t other;
-    } checks[] = {
-        {CONFIG_LOG_RETENTION_MS, 1, -1},
-        {CONFIG_LOG_RETENTION_HOURS, 1, -1},
-        {CONFIG_LOG_ROLL_MS, 1, 1},
-        {CONFIG_LOG_ROLL_JITTER_MS, 0, 0},
-        {CONFIG_LOG_RETENTION_BYTES, 0, -1},
-        {CONFIG_DEFAULT_REPLICATION_FACTOR, 1, 1},
-        {CONFIG_REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, 1, 1},
-        {CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS, 1, 1},
-        {CONFIG_OFFSET_METADATA_MAX_BYTES, 0, 0},
-        {CONFIG_QUEUED_MAX_REQUEST_BYTES, 1, -1},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
-        int err = check_at_least(config, checks[i].id, checks[i].least, checks[i].other, errmsg);
-        if (err != 0) {
-            return err;
-        }
-    }
     if (number(config, CONFIG_GROUP_MIN_SESSION_TIMEOUT_MS) >
         number(config, CONFIG_GROUP_MAX_SESSION_TIMEOUT_MS)) {
         errmsg_set(errmsg,

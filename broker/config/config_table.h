@@ -1,11 +1,10 @@
 /*
  * All configuration keys: name, type, default, allowed values, how they change, whether Barnabas
- * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the
- * alter APIs' validation and of docs/configuration.md.
+ * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the alter
+ * APIs' validation and of docs/configuration.md.
  *
- * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted
- * and its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka
- * requires.
+ * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted and
+ * its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka requires.
  *
  * Columns: identifier, name, type, default (NULL: not set), allowed values (config_value.h), update
  * mode or broker key that supplies the default, flags, support, meaning.
@@ -104,7 +103,7 @@
       "Log directories that get no new partitions; * stands for all.") \
     X(CREATE_TOPIC_POLICY_CLASS_NAME, "create.topic.policy.class.name", CLASS, NULL, "", READ_ONLY, 0, REFUSED, \
       "A Java class that may forbid the creation of topics.") \
-    X(DEFAULT_REPLICATION_FACTOR, "default.replication.factor", INT, "1", "", READ_ONLY, 0, HONOURED, \
+    X(DEFAULT_REPLICATION_FACTOR, "default.replication.factor", INT, "1", ">=1", READ_ONLY, 0, HONOURED, \
       "How many replicas a topic gets when nobody says.") \
     X(DELEGATION_TOKEN_EXPIRY_CHECK_INTERVAL_MS, "delegation.token.expiry.check.interval.ms", LONG, "3600000", ">=1", READ_ONLY, 0, IGNORED, \
       "How often expired delegation tokens are removed.") \
@@ -168,7 +167,7 @@
       "The largest session timeout that a member of a classic group may ask for.") \
     X(GROUP_MAX_SIZE, "group.max.size", INT, "2147483647", ">=1", READ_ONLY, 0, HONOURED, \
       "How many members a classic group may have.") \
-    X(GROUP_MIN_SESSION_TIMEOUT_MS, "group.min.session.timeout.ms", INT, "6000", "", READ_ONLY, 0, HONOURED, \
+    X(GROUP_MIN_SESSION_TIMEOUT_MS, "group.min.session.timeout.ms", INT, "6000", ">=1", READ_ONLY, 0, HONOURED, \
       "The smallest session timeout that a member of a classic group may ask for.") \
     X(GROUP_SHARE_ASSIGNMENT_INTERVAL_MS, "group.share.assignment.interval.ms", INT, "1000", ">=0", CLUSTER_WIDE, 0, IGNORED, \
       "The least time between two assignments of a share group.") \
@@ -326,19 +325,19 @@
       "How large a partition may get before its oldest segments are deleted; -1 is no limit.") \
     X(LOG_RETENTION_CHECK_INTERVAL_MS, "log.retention.check.interval.ms", LONG, "300000", ">=1", READ_ONLY, 0, HONOURED, \
       "How often old segments are looked for.") \
-    X(LOG_RETENTION_HOURS, "log.retention.hours", INT, "168", "", READ_ONLY, 0, HONOURED, \
+    X(LOG_RETENTION_HOURS, "log.retention.hours", INT, "168", ">=1 or -1", READ_ONLY, 0, HONOURED, \
       "How many hours records are kept, where neither ms nor minutes are set.") \
-    X(LOG_RETENTION_MINUTES, "log.retention.minutes", INT, NULL, "", READ_ONLY, 0, HONOURED, \
+    X(LOG_RETENTION_MINUTES, "log.retention.minutes", INT, NULL, ">=1 or -1", READ_ONLY, 0, HONOURED, \
       "How many minutes records are kept, where ms is not set.") \
-    X(LOG_RETENTION_MS, "log.retention.ms", LONG, NULL, "", CLUSTER_WIDE, 0, HONOURED, \
+    X(LOG_RETENTION_MS, "log.retention.ms", LONG, NULL, ">=1 or -1", CLUSTER_WIDE, 0, HONOURED, \
       "How long records are kept; -1 is for ever.") \
     X(LOG_ROLL_HOURS, "log.roll.hours", INT, "168", ">=1", READ_ONLY, 0, HONOURED, \
       "After how many hours a new segment begins, where ms is not set.") \
     X(LOG_ROLL_JITTER_HOURS, "log.roll.jitter.hours", INT, "0", ">=0", READ_ONLY, 0, HONOURED, \
       "By up to how many hours segments begin earlier, where ms is not set.") \
-    X(LOG_ROLL_JITTER_MS, "log.roll.jitter.ms", LONG, NULL, "", CLUSTER_WIDE, 0, HONOURED, \
+    X(LOG_ROLL_JITTER_MS, "log.roll.jitter.ms", LONG, NULL, ">=0", CLUSTER_WIDE, 0, HONOURED, \
       "By up to how long segments begin earlier, so that not all do at once.") \
-    X(LOG_ROLL_MS, "log.roll.ms", LONG, NULL, "", CLUSTER_WIDE, 0, HONOURED, \
+    X(LOG_ROLL_MS, "log.roll.ms", LONG, NULL, ">=1", CLUSTER_WIDE, 0, HONOURED, \
       "After how long a new segment begins, even when the last is not full.") \
     X(LOG_SEGMENT_BYTES, "log.segment.bytes", INT, "1073741824", ">=1048576", CLUSTER_WIDE, 0, HONOURED, \
       "How large a segment file gets.") \
@@ -400,7 +399,7 @@
       "How many fetchers follow each other broker.") \
     X(NUM_SHARDS, "num.shards", INT, NULL, "1..64", READ_ONLY, 0, HONOURED, \
       "Threads that serve connections and partitions; by default what the machine and its size suggest.") \
-    X(OFFSET_METADATA_MAX_BYTES, "offset.metadata.max.bytes", INT, "4096", "", READ_ONLY, 0, HONOURED, \
+    X(OFFSET_METADATA_MAX_BYTES, "offset.metadata.max.bytes", INT, "4096", ">=0", READ_ONLY, 0, HONOURED, \
       "How long the text beside a committed offset may be.") \
     X(OFFSETS_COMMIT_TIMEOUT_MS, "offsets.commit.timeout.ms", INT, "5000", ">=1", READ_ONLY, 0, HONOURED, \
       "How long a commit may wait until it is safely stored.") \
@@ -410,7 +409,7 @@
       "How often expired offsets are looked for.") \
     X(OFFSETS_RETENTION_MINUTES, "offsets.retention.minutes", INT, "10080", ">=1", READ_ONLY, 0, HONOURED, \
       "How long the offsets of an inactive group are kept.") \
-    X(OFFSETS_TOPIC_COMPRESSION_CODEC, "offsets.topic.compression.codec", INT, "0", "", READ_ONLY, 0, IGNORED, \
+    X(OFFSETS_TOPIC_COMPRESSION_CODEC, "offsets.topic.compression.codec", INT, "0", "0..4", READ_ONLY, 0, IGNORED, \
       "The codec of the topic of committed offsets, as a number; 0 is none.") \
     X(OFFSETS_TOPIC_NUM_PARTITIONS, "offsets.topic.num.partitions", INT, "50", ">=1", READ_ONLY, 0, HONOURED, \
       "How many partitions the topic of committed offsets gets; not to be changed later.") \
@@ -428,7 +427,7 @@
       "After how long an idle producer's sequence is forgotten.") \
     X(PRODUCER_PURGATORY_PURGE_INTERVAL_REQUESTS, "producer.purgatory.purge.interval.requests", INT, "1000", "", READ_ONLY, 0, MEANINGLESS, \
       "When Kafka tidies its list of waiting produce requests.") \
-    X(QUEUED_MAX_REQUEST_BYTES, "queued.max.request.bytes", LONG, "-1", "", READ_ONLY, 0, IGNORED, \
+    X(QUEUED_MAX_REQUEST_BYTES, "queued.max.request.bytes", LONG, "-1", ">=1 or -1", READ_ONLY, 0, IGNORED, \
       "How many bytes of requests may wait before sockets are no longer read; -1 is no limit.") \
     X(QUEUED_MAX_REQUESTS, "queued.max.requests", INT, "500", ">=1", READ_ONLY, 0, IGNORED, \
       "How many requests may wait before sockets are no longer read.") \
@@ -506,7 +505,7 @@
       "How many bytes a follower asks for at once.") \
     X(REPLICA_FETCH_WAIT_MAX_MS, "replica.fetch.wait.max.ms", INT, "500", "", READ_ONLY, 0, IGNORED, \
       "How long a follower's fetch waits.") \
-    X(REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, "replica.high.watermark.checkpoint.interval.ms", LONG, "5000", "", READ_ONLY, 0, HONOURED, \
+    X(REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, "replica.high.watermark.checkpoint.interval.ms", LONG, "5000", ">=1", READ_ONLY, 0, HONOURED, \
       "How often high watermarks are written to disk.") \
     X(REPLICA_LAG_TIME_MAX_MS, "replica.lag.time.max.ms", LONG, "30000", "", READ_ONLY, 0, IGNORED, \
       "After how long without catching up a follower is no longer in sync.") \
@@ -856,7 +855,7 @@
       "After how long without a heartbeat a member of this streams group is removed.")
 
 #define CONFIG_CLIENT_METRICS_TABLE(X) \
-    X(INTERVAL_MS, "interval.ms", INT, "300000", "", CONFIG_NONE, 0, IGNORED, \
+    X(INTERVAL_MS, "interval.ms", INT, "300000", "100..3600000", CONFIG_NONE, 0, IGNORED, \
       "How often clients push the metrics of this subscription.") \
     X(MATCH, "match", LIST, "", "", CONFIG_NONE, 0, IGNORED, \
       "The clients this subscription is for, as key=pattern.") \

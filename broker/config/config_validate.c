@@ -63,14 +63,16 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
         errmsg_set(errmsg, "Unknown resource type %d", resource_type);
         return ERROR_INVALID_REQUEST;
     }
+    enum kafka_error error = resource_type == CONFIG_RESOURCE_CLIENT_METRICS ? ERROR_INVALID_REQUEST
+                                                                             : ERROR_INVALID_CONFIG;
     int index = config_key_find(table, name);
     if (index < 0) {
         errmsg_set(errmsg, "Unknown configuration %.*s", SLICE_ARG(name));
-        return ERROR_INVALID_CONFIG;
+        return error;
     }
     union config_number number;
     if (!config_value_check(&table->keys[index], value, &number)) {
-        return invalid_value(&table->keys[index], value, ERROR_INVALID_CONFIG, errmsg);
+        return invalid_value(&table->keys[index], value, error, errmsg);
     }
     return ERROR_NONE;
 }

@@ -96,6 +96,10 @@ struct range {
 
 static bool range_parse(const char *valid, struct range *out) {
     *out = (struct range){.min = -INFINITY, .max = INFINITY, .other = NAN};
+    const char *other = strstr(valid, " or ");
+    if (other != NULL) {
+        out->other = strtod(other + 4, NULL);
+    }
     if (strncmp(valid, ">=", 2) == 0) {
         out->min = strtod(valid + 2, NULL);
         return true;
@@ -106,10 +110,6 @@ static bool range_parse(const char *valid, struct range *out) {
     }
     out->min = strtod(valid, NULL);
     out->max = strtod(dots + 2, NULL);
-    const char *other = strstr(valid, " or ");
-    if (other != NULL) {
-        out->other = strtod(other + 4, NULL);
-    }
     return true;
 }
 

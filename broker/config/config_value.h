@@ -4,7 +4,7 @@
  * Allowed values are written as
  *
  *     ""            whatever the type allows
- *     ">=1"         a number from there on
+ *     ">=1"         a number from there on; also ">=1 or -1"
  *     "1..9"        a number in that range
  *     "1..9 or -1"  the same, or that one
  *     "a|b"         one of these; of a list: each entry
