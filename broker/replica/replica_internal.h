@@ -82,9 +82,17 @@ struct replica_offsets {
     int64_t high_watermark;
 };
 
-/* All partitions of this shard that have a log; in the arena. */
+/* All partitions of this shard that have a log; in the arena. Also between the `done` of
+ * replica_manager_close() and replica_manager_free(): the offsets at which the logs were closed. */
 void replica_manager_offsets(struct replica_manager *manager, struct arena *arena,
                              struct replica_offsets **out, int *count);
+
+/*
+ * Implemented by the log manager; on `shard`. Something that the checkpoints hold may have changed
+ * (an append, a high watermark, a log start): they are written within their intervals. Costs one
+ * comparison while it is marked already; an idle node is never woken for checkpoints.
+ */
+void log_manager_mark_dirty(struct node_shard *shard);
 
 /* log_apply_retention() and log_expire_producers() of all logs of the shard. */
 void replica_manager_apply_retention(struct replica_manager *manager, int64_t now_ms);
