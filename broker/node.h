@@ -62,10 +62,20 @@ struct node {
     struct node_start *start;        /* private to node.c while starting and stopping */
 };
 
+/* How the process ends. */
+enum node_exit {
+    NODE_EXIT_OK = 0,
+    NODE_EXIT_CONFIG = 1,   /* the command line or the configuration; nothing was touched */
+    NODE_EXIT_LOG_DIR = 2,  /* a log dir: another node's, locked, read-only, full, damaged */
+    NODE_EXIT_METADATA = 3, /* the metadata log, or what it says */
+    NODE_EXIT_LISTENER = 4, /* a listener: its port is in use, its address is not ours */
+    NODE_EXIT_FAILED = 5, /* while running: the disk of the metadata log, or of all logs, failed */
+};
+
 /*
  * Starts a node on its machine; on shard 0, inside machine_run() or sim_call(). `config` must
  * outlive the node. `started(ctx, 0)` follows when the listeners are open, or `started(ctx, exit
- * code)` after an error that was logged in one line; the node is then to be freed.
+ * code)` (enum node_exit) after an error that was logged in one line; the node is then to be freed.
  */
 struct node *node_new(struct machine *machine, const struct config *config);
 void node_start(struct node *node, void (*started)(void *ctx, int exit_code), void *ctx);
@@ -76,6 +86,18 @@ void node_stop(struct node *node, void (*stopped)(void *ctx), void *ctx);
 /* Frees all memory without I/O: after `stopped`, after a failed start, or after the machine crashed
  * in the simulation at whatever moment. */
 void node_free(struct node *node);
+
+/* Any shard: the node cannot go on. Logs one line and stops the machine, which ends the process
+ * with NODE_EXIT_FAILED; nothing is written any more. */
+void node_fail(struct node *node, const char *reason);
+
+struct image_delta;
+
+/*
+ * The image of this shard has changed by `delta`: brings the shard's configuration, partitions and
+ * coordinators up to it, in this order. Whoever applies records calls it, on each shard.
+ */
+void node_shard_apply(struct node_shard *shard, const struct image_delta *delta);
 
 /* The port a listener of the node is bound to (tests use port 0); -1 when there is none. */
 int node_listener_port(const struct node *node, const char *listener_name);

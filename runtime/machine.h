@@ -50,6 +50,9 @@ void machine_stop(struct machine *machine);
 void machine_set_exit_code(struct machine *machine, int code);
 int machine_exit_code(const struct machine *machine);
 
+/* CPUs that this process may use; not of simulated machines. */
+int machine_cpu_count(void);
+
 int machine_shard_count(const struct machine *machine);
 struct shard *machine_shard(struct machine *machine, int index);
 

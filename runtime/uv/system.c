@@ -1,5 +1,6 @@
-/* Clocks, randomness and the log of the real machine. */
+/* CPUs, clocks, randomness and the log of the real machine. */
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,14 @@
 #include "base/assert.h"
 #include "runtime/log_line.h"
 #include "runtime/uv/internal.h"
+
+int machine_cpu_count(void) {
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) != 0) {
+        return 1;
+    }
+    return CPU_COUNT(&cpus);
+}
 
 int64_t clock_now_ns(const struct machine *machine) {
     struct timespec now;

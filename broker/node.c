@@ -1,0 +1,265 @@
+/*
+ * Start and stop are chains of steps on shard 0, each begun from the callback of the one before:
+ *
+ *   log dirs opened -> metadata replayed -> logs loaded -> coordinators started on every shard ->
+ *   broker registered, topics ensured -> listeners opened
+ *
+ *   listeners closed -> coordinators closed on every shard -> metadata log closed -> logs closed,
+ *   checkpoints and clean-shutdown markers written
+ *
+ * A step that fails ends the start. What was opened until then is given up without I/O, as a crash
+ * would: the next start recovers. Only a listener that cannot be opened is followed by a clean
+ * stop, since everything else is in order then.
+ */
+#include "broker/node.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/assert.h"
+#include "base/memory.h"
+#include "broker/config/config.h"
+#include "broker/controller/controller.h"
+#include "broker/group/group.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/log_manager.h"
+#include "broker/replica/replica.h"
+#include "broker/server/server.h"
+#include "runtime/log.h"
+
+/* A call on every shard, one after another, from shard 0 and back. */
+struct round {
+    struct post post;
+    struct node *node;
+    int next;
+    void (*fn)(struct node_shard *shard);
+    void (*done)(struct node *node);
+};
+
+struct node_start {
+    struct errmsg errmsg;
+    struct round round;
+    int64_t began_ns;
+    int exit_code;
+    void (*started)(void *ctx, int exit_code);
+    void *started_ctx;
+    void (*stopped)(void *ctx);
+    void *stopped_ctx;
+};
+
+/* ---- Rounds ---------------------------------------------------------------------------------- */
+
+static void round_end(struct post *post) {
+    struct round *round = CONTAINER_OF(post, struct round, post);
+    round->done(round->node);
+}
+
+static void round_step(struct post *post) {
+    struct round *round = CONTAINER_OF(post, struct round, post);
+    struct node *node = round->node;
+    round->fn(&node->shards[round->next]);
+    round->next++;
+    if (round->next < node->shard_count) {
+        shard_post(node->shards[round->next].shard, post, round_step);
+    } else {
+        shard_post(node->shards[0].shard, post, round_end);
+    }
+}
+
+static void for_each_shard(struct node *node, void (*fn)(struct node_shard *shard),
+                           void (*done)(struct node *node)) {
+    struct round *round = &node->start->round;
+    *round = (struct round){.node = node, .fn = fn, .done = done};
+    round_step(&round->post);
+}
+
+/* ---- Memory ---------------------------------------------------------------------------------- */
+
+struct node *node_new(struct machine *machine, const struct config *config) {
+    struct node *node = NEW(struct node);
+    node->machine = machine;
+    node->config = config;
+    node->id = (int32_t)config_int(config, CONFIG_NODE_ID);
+    node->shard_count = machine_shard_count(machine);
+    node->start = NEW(struct node_start);
+    for (int i = 0; i < node->shard_count; i++) {
+        struct node_shard *shard = &node->shards[i];
+        shard->node = node;
+        shard->shard = machine_shard(machine, i);
+        shard->index = i;
+        shard->image = image_new();
+        shard->config = broker_config_new(config, node->id);
+        shard->replicas = replica_manager_new(shard);
+        shard->groups = group_manager_new(shard);
+    }
+    node->controller = controller_new(node);
+    node->log_manager = log_manager_new(node);
+    node->server = server_new(node);
+    return node;
+}
+
+void node_free(struct node *node) {
+    if (node == NULL) {
+        return;
+    }
+    server_free(node->server);
+    for (int i = 0; i < node->shard_count; i++) {
+        group_manager_free(node->shards[i].groups);
+        replica_manager_free(node->shards[i].replicas);
+    }
+    log_manager_free(node->log_manager);
+    controller_free(node->controller);
+    for (int i = 0; i < node->shard_count; i++) {
+        broker_config_free(node->shards[i].config);
+        image_free(node->shards[i].image);
+    }
+    free(node->start);
+    free(node);
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static void start_end(struct node *node, int exit_code) {
+    node->start->started(node->start->started_ctx, exit_code);
+}
+
+/* Whether the step before failed; then the start has ended. */
+static bool step_failed(struct node *node, int result, int exit_code) {
+    if (result == 0) {
+        return false;
+    }
+    struct errmsg *errmsg = &node->start->errmsg;
+    LOG_ERROR(node->machine, "node", "start failed", "reason=\"%s\"",
+              errmsg->text[0] != '\0' ? errmsg->text : strerror(-result));
+    start_end(node, exit_code);
+    return true;
+}
+
+static void on_listener_failure_stopped(void *ctx) {
+    struct node *node = ctx;
+    start_end(node, NODE_EXIT_LISTENER);
+}
+
+static void open_listeners(void *ctx, int result) {
+    struct node *node = ctx;
+    struct node_start *start = node->start;
+    if (step_failed(node, result, NODE_EXIT_METADATA)) {
+        return;
+    }
+    if (server_open(node->server, &start->errmsg) != 0) {
+        LOG_ERROR(node->machine, "node", "start failed", "reason=\"%s\"", start->errmsg.text);
+        node_stop(node, on_listener_failure_stopped, node);
+        return;
+    }
+    LOG_INFO(node->machine, "node", "started", "node_id=%d cluster_id=%s shards=%d took_ms=%lld",
+             node->id, node->cluster_id, node->shard_count,
+             (long long)((clock_now_ns(node->machine) - start->began_ns) / 1000000));
+    start_end(node, NODE_EXIT_OK);
+}
+
+static void register_broker(struct node *node) {
+    log_manager_start(node->log_manager);
+    controller_register_broker(node->controller, &node->start->errmsg, open_listeners, node);
+}
+
+static void start_groups(struct node_shard *shard) {
+    group_manager_start(shard->groups);
+}
+
+static void start_coordinators(void *ctx, int result) {
+    struct node *node = ctx;
+    if (!step_failed(node, result, NODE_EXIT_LOG_DIR)) {
+        for_each_shard(node, start_groups, register_broker);
+    }
+}
+
+static void load_logs(void *ctx, int result) {
+    struct node *node = ctx;
+    if (!step_failed(node, result, NODE_EXIT_METADATA)) {
+        log_manager_load(node->log_manager, &node->start->errmsg, start_coordinators, node);
+    }
+}
+
+static void replay_metadata(void *ctx, int result) {
+    struct node *node = ctx;
+    if (!step_failed(node, result, NODE_EXIT_LOG_DIR)) {
+        controller_start(node->controller, log_manager_metadata_dir(node->log_manager),
+                         &node->start->errmsg, load_logs, node);
+    }
+}
+
+void node_start(struct node *node, void (*started)(void *ctx, int exit_code), void *ctx) {
+    struct node_start *start = node->start;
+    start->started = started;
+    start->started_ctx = ctx;
+    start->began_ns = clock_now_ns(node->machine);
+    uint8_t random[16];
+    do {
+        random_fill(node->machine, random, sizeof(random));
+        node->incarnation_id = uuid_from_random(random);
+    } while (uuid_is_reserved(node->incarnation_id));
+    log_manager_open(node->log_manager, &start->errmsg, replay_metadata, node);
+}
+
+/* ---- Stop ------------------------------------------------------------------------------------ */
+
+static void end_stop(void *ctx) {
+    struct node *node = ctx;
+    LOG_INFO(node->machine, "node", "stopped", "node_id=%d", node->id);
+    node->start->stopped(node->start->stopped_ctx);
+}
+
+static void close_logs(void *ctx) {
+    struct node *node = ctx;
+    log_manager_stop(node->log_manager, end_stop, node);
+}
+
+static void close_metadata(struct node *node) {
+    controller_stop(node->controller, close_logs, node);
+}
+
+static void close_groups(struct node_shard *shard) {
+    group_manager_close(shard->groups);
+}
+
+static void close_coordinators(void *ctx) {
+    struct node *node = ctx;
+    for_each_shard(node, close_groups, close_metadata);
+}
+
+void node_stop(struct node *node, void (*stopped)(void *ctx), void *ctx) {
+    node->start->stopped = stopped;
+    node->start->stopped_ctx = ctx;
+    LOG_INFO(node->machine, "node", "stopping", "node_id=%d", node->id);
+    server_close(node->server, close_coordinators, node);
+}
+
+void node_fail(struct node *node, const char *reason) {
+    LOG_ERROR(node->machine, "node", "cannot go on", "reason=\"%s\"", reason);
+    machine_set_exit_code(node->machine, NODE_EXIT_FAILED);
+    machine_stop(node->machine);
+}
+
+/* ---- While running --------------------------------------------------------------------------- */
+
+void node_shard_apply(struct node_shard *shard, const struct image_delta *delta) {
+    for (int i = 0; i < delta->count; i++) {
+        const struct image_change *change = &delta->changes[i];
+        if (change->kind == IMAGE_CONFIG_CHANGED && change->config_type == CONFIG_RESOURCE_BROKER) {
+            broker_config_apply(shard->config, shard->image);
+            break;
+        }
+    }
+    replica_manager_apply(shard->replicas, delta);
+    group_manager_apply(shard->groups, delta);
+}
+
+int node_listener_port(const struct node *node, const char *listener_name) {
+    return server_listener_port(node->server, listener_name);
+}
+
+int node_partition_shard(const struct node *node, struct uuid topic_id, int32_t partition) {
+    return (int)(hash_combine(uuid_hash(topic_id), (uint64_t)(uint32_t)partition) %
+                 (uint64_t)node->shard_count);
+}
