@@ -46,6 +46,9 @@ void workers_start(struct workers *workers, int count) {
 }
 
 void workers_stop(struct workers *workers) {
+    if (workers->threads == NULL) {
+        return;
+    }
     pthread_mutex_lock(&workers->lock);
     workers->stopping = true;
     pthread_cond_broadcast(&workers->wake);
@@ -54,6 +57,7 @@ void workers_stop(struct workers *workers) {
         pthread_join(workers->threads[i], NULL);
     }
     free(workers->threads);
+    workers->threads = NULL;
     pthread_cond_destroy(&workers->wake);
     pthread_mutex_destroy(&workers->lock);
 }
