@@ -23,6 +23,10 @@ void group_manager_free(struct group_manager *manager);
  * now leads load them, others are unloaded; offsets of deleted topics go. */
 void group_manager_apply(struct group_manager *manager, const struct image_delta *delta);
 
+/* The logs of this shard's partitions are open: coordinators load. Coordinators that are not
+ * started by this or by a delta start with the first request for one of their groups. */
+void group_manager_start(struct group_manager *manager);
+
 /* Ends all waits with COORDINATOR_NOT_AVAILABLE, stops timers. Before logs close. */
 void group_manager_close(struct group_manager *manager);
 
