@@ -1,0 +1,146 @@
+/* Logs made at run time, for replica managers of any shard; and the failure of a log dir. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "broker/config/config.h"
+#include "broker/replica/log_manager_internal.h"
+#include "runtime/log.h"
+
+/* ---- Making a log ---------------------------------------------------------------------------- */
+
+/* What log_create.state points to. */
+struct creation {
+    struct list link; /* log_manager.creations */
+    struct log_create *create;
+    struct log_options options;
+    struct errmsg errmsg;
+    char *path;
+    int result;
+};
+
+static void creation_free(struct creation *creation) {
+    list_remove(&creation->link);
+    free(creation->path);
+    free(creation);
+}
+
+void log_manager_creations_free(struct log_manager *manager) {
+    LIST_FOREACH_SAFE(it, &manager->creations) {
+        creation_free(CONTAINER_OF(it, struct creation, link));
+    }
+}
+
+static void tell_owner(struct post *post) {
+    struct log_create *create = CONTAINER_OF(post, struct log_create, post);
+    int result = (int)(intptr_t)create->state;
+    create->state = NULL;
+    create->fn(create, result);
+}
+
+static void finish(struct log_create *create, int result) {
+    create->state = (void *)(intptr_t)result;
+    shard_post(create->owner->shard, &create->post, tell_owner);
+}
+
+static void on_created(struct work *work) {
+    struct log_create *create = CONTAINER_OF(work, struct log_create, work);
+    struct creation *creation = create->state;
+    struct log_manager *manager = create->owner->node->log_manager;
+    int result = creation->result;
+    if (result == 0) {
+        manager->dirs[create->dir].partition_count++;
+    } else if (result != -ESTALE) {
+        LOG_ERROR(manager->node->machine, "storage", "log cannot be created",
+                  "dir=%s reason=\"%s\"", creation->path,
+                  creation->errmsg.text[0] != '\0' ? creation->errmsg.text : strerror(-result));
+        if (result == -EIO) {
+            log_dir_fail(&manager->dirs[create->dir], result);
+        }
+    }
+    creation_free(creation);
+    finish(create, result);
+}
+
+static void run_create(struct work *work) {
+    struct log_create *create = CONTAINER_OF(work, struct log_create, work);
+    struct creation *creation = create->state;
+    creation->result = log_load(&creation->options, &create->log, &creation->errmsg);
+}
+
+static void begin_create(struct post *post) {
+    struct log_create *create = CONTAINER_OF(post, struct log_create, post);
+    struct log_manager *manager = create->owner->node->log_manager;
+    create->log = NULL;
+    create->dir = log_dir_pick(manager, create->directory_id);
+    if (create->dir < 0) {
+        finish(create, -EIO);
+        return;
+    }
+    const char *parent = manager->dirs[create->dir].path;
+    size_t size = strlen(parent) + 1 + create->topic.len + 12;
+    struct creation *creation = NEW(struct creation);
+    creation->create = create;
+    creation->path = xmalloc(size);
+    snprintf(creation->path, size, "%s/%.*s-%" PRId32, parent, SLICE_ARG(create->topic),
+             create->partition);
+    log_options_of(manager, create->topic, create->topic_id, create->dir, &creation->options);
+    creation->options.directory = creation->path;
+    list_append(&manager->creations, &creation->link);
+    create->state = creation;
+    work_submit(manager->node->shards[0].shard, &create->work, run_create, on_created);
+}
+
+void log_manager_create_log(struct node_shard *owner, struct log_create *create) {
+    create->owner = owner;
+    shard_post(owner->node->shards[0].shard, &create->post, begin_create);
+}
+
+/* ---- Failure --------------------------------------------------------------------------------- */
+
+static void tell_shard(struct post *post) {
+    struct log_dir *dir = CONTAINER_OF(post, struct log_dir, failure_post);
+    struct node *node = dir->manager->node;
+    replica_manager_fail_dir(node->shards[dir->failure_shard].replicas, dir->index);
+    dir->failure_shard++;
+    if (dir->failure_shard < node->shard_count) {
+        shard_post(node->shards[dir->failure_shard].shard, post, tell_shard);
+    }
+}
+
+static bool any_online(const struct log_manager *manager) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        if (manager->dirs[i].online) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void on_failure_reported(struct post *post) {
+    struct log_dir *dir = CONTAINER_OF(post, struct log_dir, failure_post);
+    struct log_manager *manager = dir->manager;
+    dir->online = false;
+    LOG_ERROR(manager->node->machine, "storage", "log dir offline", "dir=%s reason=\"%s\"",
+              dir->path, strerror(-dir->failure_error));
+    if (dir->index == manager->metadata_dir || !any_online(manager)) {
+        node_fail(manager->node, "the log dir of the metadata, or the last one, has failed");
+        return;
+    }
+    dir->failure_shard = 0;
+    shard_post(manager->node->shards[0].shard, post, tell_shard);
+}
+
+void log_dir_fail(struct log_dir *dir, int error) {
+    if (!atomic_exchange(&dir->failed, true)) {
+        dir->failure_error = error;
+        shard_post(dir->manager->node->shards[0].shard, &dir->failure_post, on_failure_reported);
+    }
+}
+
+void on_log_failure(struct log *log, int error, void *ctx) {
+    log_dir_fail(ctx, error);
+}

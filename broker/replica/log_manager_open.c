@@ -1,0 +1,296 @@
+/*
+ * Opening the log dirs, on a worker: all of it blocks, and nothing else runs yet.
+ *
+ * Every dir is locked first, so that a second process stops before it reads or writes anything.
+ * Then the identities in meta.properties are compared with one another and with node.id. If no dir
+ * has one and none holds partitions, this is a new node: it gets a cluster id, and each dir an
+ * identity, the metadata dir first; so a crash in between leaves a state in which the rest is
+ * formatted at the next start. Dirs that were added later get an identity as well.
+ *
+ * Last, each dir's clean-shutdown marker is read and removed (from here on, whatever happens, is
+ * not a clean shutdown), and its checkpoints and contents are read.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+
+#include "broker/config/config.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/log_manager_internal.h"
+#include "runtime/file.h"
+#include "runtime/log.h"
+
+static const char metadata_log_name[] = TOPIC_CLUSTER_METADATA "-0";
+
+/* The sentence of an errno, with what to do where that is not obvious. */
+static void explain(struct errmsg *errmsg, const char *what, const char *path, int err) {
+    const char *hint = "";
+    if (err == -EROFS) {
+        hint = ": the file system is read-only";
+    } else if (err == -ENOSPC) {
+        hint = ": the disk is full";
+    } else if (err == -EACCES || err == -EPERM) {
+        hint = ": this user may not write there";
+    }
+    errmsg_set(errmsg, "cannot %s log dir %s: %s%s", what, path, strerror(-err), hint);
+}
+
+/* ---- Locks ----------------------------------------------------------------------------------- */
+
+static int lock_dir(struct log_dir *dir, struct errmsg *errmsg) {
+    struct machine *machine = dir->manager->node->machine;
+    int err = path_mkdir_parents(machine, dir->path);
+    if (err != 0) {
+        explain(errmsg, "create", dir->path, err);
+        return err;
+    }
+    err = log_dir_lock(machine, dir->path, &dir->lock);
+    if (err == -EAGAIN) {
+        errmsg_set(errmsg, "log dir %s is in use by another process", dir->path);
+    } else if (err != 0) {
+        explain(errmsg, "lock", dir->path, err);
+    }
+    return err;
+}
+
+/* ---- Identity -------------------------------------------------------------------------------- */
+
+struct identity {
+    struct meta_properties meta;
+    bool formatted;
+};
+
+/* A dir without meta.properties that holds partitions is somebody's data. */
+static int check_unformatted(const struct log_dir *dir, struct errmsg *errmsg) {
+    struct machine *machine = dir->manager->node->machine;
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    struct log_dir_entry *entries;
+    int count = 0;
+    int err = log_dir_list(machine, dir->path, &arena, &entries, &count, errmsg);
+    enum path_kind kind = PATH_MISSING;
+    if (err == 0) {
+        const char *path = arena_printf(&arena, "%s/%s", dir->path, metadata_log_name);
+        err = path_kind(machine, path, &kind);
+        if (err != 0) {
+            explain(errmsg, "read", dir->path, err);
+        }
+    }
+    if (err == 0 && (count > 0 || kind != PATH_MISSING)) {
+        errmsg_set(errmsg, "log dir %s holds partitions but no meta.properties", dir->path);
+        err = -EINVAL;
+    }
+    arena_release(&arena);
+    return err;
+}
+
+static int read_identity(const struct log_dir *dir, struct identity *out, struct errmsg *errmsg) {
+    int err = meta_properties_read(dir->manager->node->machine, dir->path, &out->meta, errmsg);
+    if (err == -ENOENT) {
+        return check_unformatted(dir, errmsg);
+    }
+    if (err != 0) {
+        if (err != -EINVAL) {
+            explain(errmsg, "read", dir->path, err);
+        }
+        return err;
+    }
+    out->formatted = true;
+    return 0;
+}
+
+static int check_owner(const struct log_dir *dir, const struct identity *identity,
+                       const char *cluster_id, struct errmsg *errmsg) {
+    int32_t node_id = dir->manager->node->id;
+    if (identity->meta.node_id != node_id) {
+        errmsg_set(errmsg, "log dir %s belongs to node %" PRId32 ", but node.id is %" PRId32,
+                   dir->path, identity->meta.node_id, node_id);
+        return -EINVAL;
+    }
+    if (strcmp(identity->meta.cluster_id, cluster_id) != 0) {
+        errmsg_set(errmsg, "log dir %s belongs to cluster %s, the metadata dir to cluster %s",
+                   dir->path, identity->meta.cluster_id, cluster_id);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static struct uuid draw_id(struct machine *machine) {
+    uint8_t random[16];
+    struct uuid id;
+    do {
+        random_fill(machine, random, sizeof(random));
+        id = uuid_from_random(random);
+    } while (uuid_is_reserved(id));
+    return id;
+}
+
+/* Gives the dir an identity, or completes the one of an older release. */
+static int write_identity(struct log_dir *dir, struct identity *identity, struct errmsg *errmsg) {
+    struct node *node = dir->manager->node;
+    if (identity->formatted && !uuid_is_zero(identity->meta.directory_id)) {
+        dir->id = identity->meta.directory_id;
+        return 0;
+    }
+    identity->meta.node_id = node->id;
+    memcpy(identity->meta.cluster_id, node->cluster_id, sizeof(node->cluster_id));
+    identity->meta.directory_id = draw_id(node->machine);
+    int err = meta_properties_write(node->machine, dir->path, &identity->meta);
+    if (err != 0) {
+        explain(errmsg, "format", dir->path, err);
+        return err;
+    }
+    dir->id = identity->meta.directory_id;
+    char text[UUID_TEXT_LEN + 1];
+    LOG_INFO(node->machine, "storage", "log dir formatted", "dir=%s directory_id=%s", dir->path,
+             uuid_format(dir->id, text));
+    return 0;
+}
+
+static int settle_identities(struct log_manager *manager, struct identity *identities,
+                             struct errmsg *errmsg) {
+    struct node *node = manager->node;
+    struct identity *first = &identities[manager->metadata_dir];
+    if (first->formatted) {
+        memcpy(node->cluster_id, first->meta.cluster_id, sizeof(node->cluster_id));
+    } else {
+        uuid_format(draw_id(node->machine), node->cluster_id);
+    }
+    for (int i = 0; i < manager->all_dir_count; i++) {
+        if (!identities[i].formatted) {
+            continue;
+        }
+        if (!first->formatted) {
+            errmsg_set(errmsg, "log dir %s has a meta.properties, the metadata dir %s has none",
+                       manager->dirs[i].path, manager->dirs[manager->metadata_dir].path);
+            return -EINVAL;
+        }
+        int err = check_owner(&manager->dirs[i], &identities[i], node->cluster_id, errmsg);
+        if (err != 0) {
+            return err;
+        }
+    }
+    int err = write_identity(&manager->dirs[manager->metadata_dir], first, errmsg);
+    for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
+        err = write_identity(&manager->dirs[i], &identities[i], errmsg);
+        for (int j = 0; err == 0 && j < i; j++) {
+            if (uuid_equal(manager->dirs[i].id, manager->dirs[j].id)) {
+                errmsg_set(errmsg, "log dirs %s and %s have the same directory.id",
+                           manager->dirs[j].path, manager->dirs[i].path);
+                err = -EINVAL;
+            }
+        }
+    }
+    return err;
+}
+
+/* ---- Contents -------------------------------------------------------------------------------- */
+
+static uint64_t partition_hash(struct slice topic, int32_t partition) {
+    return hash_combine(hash_bytes(topic), (uint64_t)(uint32_t)partition);
+}
+
+struct known_offsets *log_dir_offsets(const struct log_dir *dir, struct slice topic,
+                                      int32_t partition) {
+    HMAP_FOREACH_HASH(node, &dir->offsets, partition_hash(topic, partition)) {
+        struct known_offsets *known = CONTAINER_OF(node, struct known_offsets, node);
+        if (known->partition == partition && slice_equal(known->topic, topic)) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+static struct known_offsets *ensure_offsets(struct log_dir *dir, struct slice topic,
+                                            int32_t partition) {
+    struct known_offsets *known = log_dir_offsets(dir, topic, partition);
+    if (known == NULL) {
+        known = ARENA_NEW(&dir->arena, struct known_offsets);
+        known->topic = topic;
+        known->partition = partition;
+        known->log_start = -1;
+        known->high_watermark = -1;
+        hmap_insert(&dir->offsets, &known->node, partition_hash(topic, partition));
+    }
+    return known;
+}
+
+static int read_checkpoint(struct log_dir *dir, const char *name, enum checkpoint_kind kind,
+                           struct errmsg *errmsg) {
+    struct checkpoint_entry *entries;
+    int count;
+    int err = checkpoint_read(dir->manager->node->machine, dir->path, name, &dir->arena, &entries,
+                              &count);
+    if (err != 0) {
+        explain(errmsg, "read the checkpoints of", dir->path, err);
+        return err;
+    }
+    for (int i = 0; i < count; i++) {
+        struct known_offsets *known = ensure_offsets(dir, entries[i].topic, entries[i].partition);
+        if (kind == CHECKPOINT_KIND_RECOVERY_POINT) {
+            known->recovery_point = entries[i].offset;
+        } else if (kind == CHECKPOINT_KIND_LOG_START) {
+            known->log_start = entries[i].offset;
+        } else {
+            known->high_watermark = entries[i].offset;
+        }
+    }
+    return 0;
+}
+
+static int read_dir(struct log_dir *dir, struct errmsg *errmsg) {
+    struct machine *machine = dir->manager->node->machine;
+    int64_t broker_epoch;
+    int err = clean_shutdown_read(machine, dir->path, &dir->clean, &broker_epoch);
+    if (err == 0 && dir->clean) {
+        err = clean_shutdown_remove(machine, dir->path);
+    }
+    if (err != 0) {
+        explain(errmsg, "open", dir->path, err);
+        return err;
+    }
+    if (dir->index >= dir->manager->dir_count) {
+        return 0; /* holds only the metadata log */
+    }
+    err = read_checkpoint(dir, CHECKPOINT_RECOVERY_POINT, CHECKPOINT_KIND_RECOVERY_POINT, errmsg);
+    if (err == 0) {
+        err = read_checkpoint(dir, CHECKPOINT_LOG_START, CHECKPOINT_KIND_LOG_START, errmsg);
+    }
+    if (err == 0) {
+        err =
+            read_checkpoint(dir, CHECKPOINT_HIGH_WATERMARK, CHECKPOINT_KIND_HIGH_WATERMARK, errmsg);
+    }
+    if (err == 0) {
+        err =
+            log_dir_list(machine, dir->path, &dir->arena, &dir->entries, &dir->entry_count, errmsg);
+    }
+    return err;
+}
+
+int log_dirs_open(struct log_manager *manager, struct errmsg *errmsg) {
+    int err = 0;
+    for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
+        err = lock_dir(&manager->dirs[i], errmsg);
+    }
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    struct identity *identities =
+        arena_array(&arena, (size_t)manager->all_dir_count, sizeof(*identities));
+    for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
+        err = read_identity(&manager->dirs[i], &identities[i], errmsg);
+    }
+    if (err == 0) {
+        err = settle_identities(manager, identities, errmsg);
+    }
+    arena_release(&arena);
+    for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
+        err = read_dir(&manager->dirs[i], errmsg);
+        manager->dirs[i].online = err == 0;
+        if (err == -EIO && i != manager->metadata_dir) {
+            LOG_ERROR(manager->node->machine, "storage", "log dir offline", "reason=\"%s\"",
+                      errmsg->text);
+            err = 0;
+        }
+    }
+    return err;
+}
