@@ -51,6 +51,12 @@ int16_t message_flexible_version(const struct message_desc *desc);
 const char *message_name(const struct message_desc *desc); /* "MetadataRequest" */
 size_t message_size(const struct message_desc *desc);      /* sizeof its struct */
 
+/* NULL for unknown names. */
+const struct message_desc *message_find(const char *name);
+
+/* All messages, by name; NULL behind the last. */
+const struct message_desc *message_at(size_t index);
+
 /* Sets every field to its default (arrays empty, not null, unless the default is null). */
 void message_init(const struct message_desc *desc, void *message);
 
@@ -75,9 +81,16 @@ MUST_CHECK enum message_error message_decode(const struct message_desc *desc, in
                                              struct slice in, struct arena *arena, void *message,
                                              size_t *consumed);
 
-/* The limit that keeps decoding `len` bytes of a hostile peer within four times their size. */
+/*
+ * The arena limit for `len` bytes of a hostile peer: four times their size, or 64 KiB if that is
+ * more, as a few hundred names of one letter honestly take more than four times their bytes.
+ */
+#define MESSAGE_DECODE_FLOOR ((size_t)64 * 1024)
 static inline size_t message_decode_limit(size_t len) {
-    return 1024 + (len > SIZE_MAX / 4 - 1024 ? SIZE_MAX / 2 : 3 * len);
+    if (len > SIZE_MAX / 4) {
+        return SIZE_MAX;
+    }
+    return 4 * len > MESSAGE_DECODE_FLOOR ? 4 * len : MESSAGE_DECODE_FLOOR;
 }
 
 /* Told, in order, that `len` bytes of `external` go before output byte `at`. */
@@ -95,10 +108,24 @@ MUST_CHECK enum message_error message_encode(const struct message_desc *desc, in
                                              const void *message, struct buffer *out,
                                              const struct message_external *external);
 
+/* Whether all fields that the version carries are equal, with external records by address. */
+bool message_equal(const struct message_desc *desc, int16_t version, const void *a, const void *b);
+
 /* Appends one line of JSON: field names as in the schema, bytes and uuids as base64url, records as
- * their length. For logs and tools. */
+ * their length, secrets as "***". For logs and tools. */
 void message_print(const struct message_desc *desc, int16_t version, const void *message,
                    struct buffer *out);
+
+/*
+ * Draws a message that `version` can carry, small, with every field and every null now and then.
+ * The arena has no limit. For tests and tools.
+ */
+struct message_dice {
+    uint64_t (*draw)(void *ctx); /* uniform */
+    void *ctx;
+};
+void message_random(const struct message_desc *desc, int16_t version,
+                    const struct message_dice *dice, struct arena *arena, void *message);
 
 /* ---- Requests and responses ------------------------------------------------------------------ */
 
@@ -120,5 +147,24 @@ const struct api *api_by_key(int16_t key);
  * has 0. Responses: 0 or 1; ApiVersions always 0 (KIP-511). */
 int16_t api_request_header_version(const struct api *api, int16_t version);
 int16_t api_response_header_version(const struct api *api, int16_t version);
+
+/* ---- Records of internal topics -------------------------------------------------------------- */
+
+enum record_log {
+    RECORD_LOG_METADATA,     /* __cluster_metadata: no keys; the number is in the value's frame */
+    RECORD_LOG_OFFSETS,      /* __consumer_offsets: the number is the int16 in front of the key */
+    RECORD_LOG_TRANSACTIONS, /* __transaction_state */
+    RECORD_LOG_SHARE,        /* __share_group_state */
+};
+
+struct record_type {
+    enum record_log log;
+    int16_t number;
+    const struct message_desc *key; /* NULL in __cluster_metadata */
+    const struct message_desc *value;
+};
+
+/* NULL for numbers that are not described. */
+const struct record_type *record_type_find(enum record_log log, int16_t number);
 
 #endif
