@@ -1,10 +1,11 @@
 /*
  * All configuration keys: name, type, default, allowed values, how they change, whether Barnabas
- * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the alter
- * APIs' validation and of docs/configuration.md.
+ * honours them, and what they mean. The single source of the parser, of DescribeConfigs, of the
+ * alter APIs' validation and of docs/configuration.md.
  *
- * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted and
- * its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka requires.
+ * Names, types, defaults, ranges and modes are Apache Kafka's (4.3), so that its files are accepted
+ * and its tools see what they expect; defaults that differ: node.id and process.roles, which Kafka
+ * requires.
  *
  * Columns: identifier, name, type, default (NULL: not set), allowed values (config_value.h), update
  * mode or broker key that supplies the default, flags, support, meaning.
@@ -409,7 +410,7 @@
       "How often expired offsets are looked for.") \
     X(OFFSETS_RETENTION_MINUTES, "offsets.retention.minutes", INT, "10080", ">=1", READ_ONLY, 0, HONOURED, \
       "How long the offsets of an inactive group are kept.") \
-    X(OFFSETS_TOPIC_COMPRESSION_CODEC, "offsets.topic.compression.codec", INT, "0", "0..4", READ_ONLY, 0, IGNORED, \
+    X(OFFSETS_TOPIC_COMPRESSION_CODEC, "offsets.topic.compression.codec", INT, "0", "0..4", READ_ONLY, 0, HONOURED, \
       "The codec of the topic of committed offsets, as a number; 0 is none.") \
     X(OFFSETS_TOPIC_NUM_PARTITIONS, "offsets.topic.num.partitions", INT, "50", ">=1", READ_ONLY, 0, HONOURED, \
       "How many partitions the topic of committed offsets gets; not to be changed later.") \
@@ -427,7 +428,7 @@
       "After how long an idle producer's sequence is forgotten.") \
     X(PRODUCER_PURGATORY_PURGE_INTERVAL_REQUESTS, "producer.purgatory.purge.interval.requests", INT, "1000", "", READ_ONLY, 0, MEANINGLESS, \
       "When Kafka tidies its list of waiting produce requests.") \
-    X(QUEUED_MAX_REQUEST_BYTES, "queued.max.request.bytes", LONG, "-1", ">=1 or -1", READ_ONLY, 0, IGNORED, \
+    X(QUEUED_MAX_REQUEST_BYTES, "queued.max.request.bytes", LONG, "-1", ">=1 or -1", READ_ONLY, 0, HONOURED, \
       "How many bytes of requests may wait before sockets are no longer read; -1 is no limit.") \
     X(QUEUED_MAX_REQUESTS, "queued.max.requests", INT, "500", ">=1", READ_ONLY, 0, IGNORED, \
       "How many requests may wait before sockets are no longer read.") \
