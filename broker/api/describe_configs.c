@@ -19,8 +19,8 @@
 struct question {
     struct request *request;
     const struct describe_configs_request *body;
-    const struct describe_configs_request_describe_configs_resource *resource;
-    struct describe_configs_response_describe_configs_result *result;
+    const struct describe_configs_request_resource *resource;
+    struct describe_configs_response_result *result;
 };
 
 static void fail(const struct question *q, enum kafka_error error, const char *text) {
@@ -41,13 +41,13 @@ static bool wanted(const struct question *q, struct slice name) {
 }
 
 static void fill_synonyms(const struct question *q, const struct config_explanation *explanation,
-                          struct describe_configs_response_describe_configs_resource_result *out) {
+                          struct describe_configs_response_resource_result *out) {
     struct arena *arena = &q->request->arena;
     out->synonyms = arena_array(arena, (size_t)explanation->synonym_count, sizeof(*out->synonyms));
     out->synonyms_count = explanation->synonym_count;
     for (int i = 0; i < explanation->synonym_count; i++) {
         const struct config_synonym *synonym = &explanation->synonyms[i];
-        out->synonyms[i] = (struct describe_configs_response_describe_configs_synonym){
+        out->synonyms[i] = (struct describe_configs_response_synonym){
             .name = slice_str(synonym->name),
             .value = synonym->value,
             .source = (int8_t)synonym->source,
@@ -56,9 +56,9 @@ static void fill_synonyms(const struct question *q, const struct config_explanat
 }
 
 static void fill_config(const struct question *q, const struct config_explanation *explanation,
-                        struct describe_configs_response_describe_configs_resource_result *out) {
+                        struct describe_configs_response_resource_result *out) {
     bool knows_sources = q->request->version >= 1;
-    *out = (struct describe_configs_response_describe_configs_resource_result){
+    *out = (struct describe_configs_response_resource_result){
         .name = explanation->name,
         .value = explanation->value,
         .read_only = explanation->read_only,
@@ -105,7 +105,7 @@ static void answer_logger(const struct question *q) {
     }
     q->result->configs = ARENA_NEW(&q->request->arena, __typeof__(*q->result->configs));
     q->result->configs_count = 1;
-    q->result->configs[0] = (struct describe_configs_response_describe_configs_resource_result){
+    q->result->configs[0] = (struct describe_configs_response_resource_result){
         .name = name,
         .value = slice_str(levels[level]),
         .config_source = CONFIG_SOURCE_DYNAMIC_BROKER_LOGGER,
@@ -177,7 +177,7 @@ void api_describe_configs(struct request *request) {
             .resource = &body->resources[i],
             .result = &response.results[i],
         };
-        *q.result = (struct describe_configs_response_describe_configs_result){
+        *q.result = (struct describe_configs_response_result){
             .resource_type = q.resource->resource_type,
             .resource_name = q.resource->resource_name,
         };

@@ -37,6 +37,7 @@ static void dirs_init(struct log_manager *manager) {
         arena_init(&dir->arena, SIZE_MAX);
         hmap_init(&dir->offsets);
         atomic_init(&dir->failed, false);
+        atomic_init(&dir->unclean, false);
     }
 }
 
@@ -99,13 +100,18 @@ static int64_t broker_epoch(const struct node *node) {
     return broker == NULL ? -1 : broker->epoch;
 }
 
+void log_manager_close_failed(struct node_shard *from, int dir) {
+    atomic_store(&from->node->log_manager->dirs[dir].unclean, true);
+}
+
 static void run_mark_clean(struct work *work) {
     struct log_manager *manager = CONTAINER_OF(work, struct log_manager, work);
     struct machine *machine = manager->node->machine;
     int64_t epoch = broker_epoch(manager->node); /* shard 0 waits for this and changes nothing */
     for (int i = 0; i < manager->all_dir_count; i++) {
         const struct log_dir *dir = &manager->dirs[i];
-        int err = dir->online ? clean_shutdown_write(machine, dir->path, epoch) : 0;
+        bool mark = dir->online && !atomic_load(&dir->unclean);
+        int err = mark ? clean_shutdown_write(machine, dir->path, epoch) : 0;
         if (err != 0) {
             LOG_WARN(machine, "storage", "clean shutdown not marked: the next start recovers",
                      "dir=%s reason=\"%s\"", dir->path, strerror(-err));

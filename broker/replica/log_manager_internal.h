@@ -34,6 +34,8 @@ struct log_dir {
     struct post failure_post;
     int failure_error;
     int failure_shard; /* the next to be told */
+
+    atomic_bool unclean; /* a log did not close cleanly: no clean-shutdown marker */
 };
 
 /* What the checkpoints of a log dir say of a partition; in its arena. */
