@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -50,6 +51,7 @@ struct image_topic {
     struct slice name;
     struct image_partition *partitions; /* [0, partition_count), all present */
     int32_t partition_count;
+    int64_t created_at; /* private: image.offset when its record was applied */
 };
 
 struct image_endpoint {
@@ -57,6 +59,12 @@ struct image_endpoint {
     struct slice host;
     uint16_t port;
     int16_t security_protocol; /* 0 PLAINTEXT */
+};
+
+struct image_feature_range {
+    struct slice name;
+    int16_t min_level;
+    int16_t max_level;
 };
 
 struct image_broker {
@@ -71,6 +79,11 @@ struct image_broker {
     int32_t endpoint_count;
     struct uuid *log_dirs;
     int32_t log_dir_count;
+    struct uuid *cordoned_log_dirs;
+    int32_t cordoned_log_dir_count; /* -1: the broker has not said */
+    struct image_feature_range *features;
+    int32_t feature_count;
+    struct arena arena; /* private: holds all of the above */
 };
 
 enum config_resource_type {
@@ -107,8 +120,12 @@ struct image {
     struct list features; /* struct image_feature; kraft.version is not among them */
     struct hmap configs;  /* struct image_config_resource */
     int64_t next_producer_id;
-    int64_t offset; /* of the last applied record; -1 for none */
+    int64_t offset; /* of the last applied record; -1 for none; set by who applies */
     int32_t epoch;
+
+    struct hmap opaque;  /* private: struct image_opaque, records kept but not served yet */
+    struct list pending; /* private: records of the open metadata transaction */
+    bool in_transaction; /* between BeginTransaction and EndTransaction: nothing is visible yet */
 };
 
 struct image *image_new(void);
