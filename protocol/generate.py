@@ -482,7 +482,10 @@ def write_header(message):
     out += [f"#ifndef {guard}", f"#define {guard}", "", '#include "protocol/message.h"', ""]
     for struct in message.structs + [message.root]:
         out += write_struct(struct, message)
-    out += [f"extern const struct message_desc {message.prefix}_desc;", "", "#endif", ""]
+    out.append("/* All fields with their defaults: for array elements and structs that may be null. */")
+    for struct in message.structs + [message.root]:
+        out.append(f"extern const struct {struct.c_name} {struct.c_name}_defaults;")
+    out += ["", f"extern const struct message_desc {message.prefix}_desc;", "", "#endif", ""]
     return "\n".join(out)
 
 
@@ -557,7 +560,7 @@ def write_tables(struct, message):
     minimums = [wire_minimum(struct, version, message) for version in range(low, high + 1)]
     out.append(f"static const uint16_t {c_name}_wire_min[] = {{{', '.join(map(str, minimums))}}};")
     image = ", ".join(initializers(struct)) or "0"
-    out.append(f"static const struct {c_name} {c_name}_defaults = {{{image}}};")
+    out.append(f"const struct {c_name} {c_name}_defaults = {{{image}}};")
     fields = f"{c_name}_fields" if struct.fields else "NULL"
     tags = f"{c_name}_tagged" if tagged else "NULL"
     out += [

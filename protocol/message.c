@@ -51,6 +51,14 @@ void message_init(const struct message_desc *desc, void *message) {
     memcpy(message, desc->root->defaults, desc->root->size);
 }
 
+void *message_array(struct arena *arena, size_t count, const void *defaults, size_t size) {
+    uint8_t *array = arena_array(arena, count, size);
+    for (size_t i = 0; array != NULL && i < count; i++) {
+        memcpy(array + i * size, defaults, size);
+    }
+    return array;
+}
+
 /* ---- Equality -------------------------------------------------------------------------------- */
 
 static bool records_equal(const struct message_records *a, const struct message_records *b) {

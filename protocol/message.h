@@ -63,6 +63,14 @@ void message_init(const struct message_desc *desc, void *message);
 /* Sets the top-level field error_code; false when the message has none. */
 bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code);
 
+/*
+ * An array for a field: `count` elements with their defaults, in the arena; NULL beyond its limit.
+ * `name` is that of the generated struct: MESSAGE_ARRAY(arena, metadata_response_topic, 3).
+ */
+#define MESSAGE_ARRAY(arena, name, count)                                                          \
+    ((struct name *)message_array((arena), (count), &name##_defaults, sizeof(struct name)))
+void *message_array(struct arena *arena, size_t count, const void *defaults, size_t size);
+
 enum message_error {
     MESSAGE_OK = 0,
     MESSAGE_TRUNCATED = -1,   /* the input ends inside a field, or a length goes beyond it */

@@ -120,6 +120,15 @@ Test(message_wire, fields_that_a_version_lacks_have_their_defaults) {
     cr_assert_not(slice_is_null(request.rack_id));
 }
 
+Test(message_wire, new_array_elements_have_their_defaults) {
+    struct fetch_request_partition *partitions = MESSAGE_ARRAY(&arena, fetch_request_partition, 2);
+    cr_assert_eq(partitions[1].current_leader_epoch, -1);
+    cr_assert_eq(partitions[1].high_watermark, INT64_MAX);
+    cr_assert_eq(partitions[1].partition_max_bytes, 0);
+    arena.limit = arena.used;
+    cr_assert_null(MESSAGE_ARRAY(&arena, fetch_request_partition, 2));
+}
+
 Test(message_wire, a_value_that_a_version_cannot_carry_is_refused_unless_ignorable) {
     struct create_topics_request request;
     message_init(&create_topics_request_desc, &request);
@@ -313,18 +322,12 @@ static void note_hole(void *ctx, size_t at, const void *external, size_t len) {
 static struct fetch_response fetch_with(struct message_records records) {
     struct fetch_response response;
     message_init(&fetch_response_desc, &response);
-    response.responses = ARENA_NEW(&arena, struct fetch_response_fetchable_topic_response);
+    response.responses = MESSAGE_ARRAY(&arena, fetch_response_fetchable_topic_response, 1);
     response.responses_count = 1;
     response.responses->topic = SLICE_LIT("t");
-    response.responses->partitions = ARENA_NEW(&arena, struct fetch_response_partition_data);
+    response.responses->partitions = MESSAGE_ARRAY(&arena, fetch_response_partition_data, 1);
     response.responses->partitions_count = 1;
     struct fetch_response_partition_data *partition = response.responses->partitions;
-    partition->diverging_epoch.epoch = -1;
-    partition->diverging_epoch.end_offset = -1;
-    partition->current_leader.leader_id = -1;
-    partition->current_leader.leader_epoch = -1;
-    partition->snapshot_id.end_offset = -1;
-    partition->snapshot_id.epoch = -1;
     partition->records = records;
     return response;
 }
