@@ -243,8 +243,9 @@ Test(message_wire, a_count_beyond_the_bytes_that_are_left_allocates_nothing) {
     cr_assert_eq(decode(&metadata_request_desc, 12, BYTES(0xff, 0xff, 0xff, 0xff, 0x07, 0, 0, 0, 0),
                         &request),
                  MESSAGE_TRUNCATED);
+    struct list_offsets_request offsets;
     cr_assert_eq(decode(&list_offsets_request_desc, 1,
-                        BYTES(0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0), &request),
+                        BYTES(0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0), &offsets),
                  MESSAGE_TRUNCATED); /* two topics of at least six bytes in six */
     cr_assert_eq(arena.used, 0u);
 }
