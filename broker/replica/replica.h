@@ -54,9 +54,10 @@ int32_t partition_leader_epoch(const struct partition *partition);
 
 /* A wait for the high watermark to pass what was appended; embedded in what waits. */
 struct partition_append {
-    struct list link; /* private, with the next two */
+    struct list link; /* private, with the next three */
     struct partition *partition;
     int64_t next_offset;
+    enum kafka_error failure;
     /* Result: ERROR_NONE when the records are committed (and synced, in durable mode); afterwards
      * the waiter's memory is free for reuse. Never called before partition_append_own() returns. */
     void (*fn)(struct partition_append *append, enum kafka_error error);

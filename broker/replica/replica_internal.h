@@ -23,7 +23,8 @@ struct log;
 struct node_shard;
 struct replica_manager;
 
-/* ---- At start --------------------------------------------------------------------------------- */
+/* ---- At start ---------------------------------------------------------------------------------
+ */
 
 /*
  * Takes over a log that log_load() gave, of a partition that the image names and this shard owns;
@@ -44,16 +45,17 @@ void replica_manager_add_failed(struct replica_manager *manager, struct uuid top
  */
 void replica_manager_set_loaded(struct replica_manager *manager);
 
-/* ---- Making a log at run time ----------------------------------------------------------------- */
+/* ---- Making a log at run time -----------------------------------------------------------------
+ */
 
 /* A partition's log to be made, embedded in the asker. */
 struct log_create {
-    struct post post;         /* private to the log manager, with the next two */
+    struct post post; /* private to the log manager, with the next two */
     struct work work;
     void *state;
     struct node_shard *owner; /* given: the shard that asks and is told */
     struct uuid topic_id;
-    struct slice topic;       /* must stay valid until fn */
+    struct slice topic; /* must stay valid until fn */
     int32_t partition;
     struct uuid directory_id; /* where the image wants it; zero (or one that is not this node's):
                                  the log manager picks the dir with the fewest partitions */
@@ -70,7 +72,8 @@ struct log_create {
  */
 void log_manager_create_log(struct node_shard *owner, struct log_create *create);
 
-/* ---- Periodic tasks --------------------------------------------------------------------------- */
+/* ---- Periodic tasks ---------------------------------------------------------------------------
+ */
 
 /* One line of the checkpoints of a log dir. */
 struct replica_offsets {
@@ -98,7 +101,12 @@ void log_manager_mark_dirty(struct node_shard *shard);
 void replica_manager_apply_retention(struct replica_manager *manager, int64_t now_ms);
 void replica_manager_expire_producers(struct replica_manager *manager, int64_t now_ms);
 
-/* ---- Failure ---------------------------------------------------------------------------------- */
+/* Implemented by the log manager; any shard, before replica_manager_close() is done: a log of this
+ * dir did not close cleanly, so the dir gets no clean-shutdown marker. */
+void log_manager_close_failed(struct node_shard *from, int dir);
+
+/* ---- Failure ----------------------------------------------------------------------------------
+ */
 
 /* A log dir went offline (log_options.on_failure of one of its logs, told on every shard): its
  * partitions answer KAFKA_STORAGE_ERROR, their waits end, their logs stay open for reading until

@@ -1,0 +1,113 @@
+/*
+ * DeleteRecords (21): moves the start of partitions forward (KIP-107).
+ *
+ * With this node as the only replica its own log start is the low watermark, so there is nothing to
+ * wait for and the timeout of the request never runs out.
+ */
+#include "broker/api/api.h"
+#include "broker/api/scatter.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/partition.h"
+#include "broker/server/request.h"
+#include "protocol/generated/delete_records_request.h"
+#include "protocol/generated/delete_records_response.h"
+
+#define OFFSET_HIGH_WATERMARK (-1)
+
+struct delete_item {
+    struct scatter_item item;
+    struct uuid topic_id;
+    const struct delete_records_request_partition *wanted;
+    struct delete_records_response_partition_result *out;
+};
+
+struct delete_op {
+    struct scatter scatter;
+    struct delete_records_response response;
+};
+
+static enum kafka_error delete_before(struct partition *partition, int64_t offset,
+                                      int64_t *low_watermark) {
+    struct log *log = partition_log(partition);
+    int64_t high_watermark = log_high_watermark(log);
+    if (partition->config.log.cleanup_compact && !partition->config.log.cleanup_delete) {
+        return ERROR_POLICY_VIOLATION;
+    }
+    if (offset == OFFSET_HIGH_WATERMARK) {
+        offset = high_watermark;
+    }
+    if (offset < 0 || offset > high_watermark) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
+    }
+    if (offset > log_start_offset(log)) {
+        if (log_raise_start(log, offset) != 0) {
+            return ERROR_KAFKA_STORAGE_ERROR;
+        }
+        partition_mark_moved(partition);
+    }
+    *low_watermark = log_start_offset(log);
+    return ERROR_NONE;
+}
+
+static void delete_run(struct scatter_part *part) {
+    LIST_FOREACH(it, &part->items) {
+        struct delete_item *item = CONTAINER_OF(it, struct delete_item, item.link);
+        enum kafka_error error;
+        struct partition *partition = replica_leader(part->shard->replicas, item->topic_id,
+                                                     item->wanted->partition_index, &error);
+        if (partition != NULL) {
+            error = delete_before(partition, item->wanted->offset, &item->out->low_watermark);
+        } else if (error == ERROR_UNKNOWN_TOPIC_ID) {
+            error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        }
+        item->out->error_code = (int16_t)error;
+    }
+    scatter_part_done(part);
+}
+
+static void delete_done(struct scatter *scatter) {
+    scatter_respond(scatter, &CONTAINER_OF(scatter, struct delete_op, scatter)->response);
+}
+
+static void add_topic(struct delete_op *op, const struct delete_records_request_topic *data,
+                      struct delete_records_response_topic_result *out) {
+    struct request *request = op->scatter.request;
+    struct node_shard *at = request->at;
+    const struct image_topic *topic = image_topic_by_name(at->image, data->name);
+    out->name = data->name;
+    out->partitions_count = data->partitions_count;
+    out->partitions =
+        arena_array(&request->arena, (size_t)data->partitions_count, sizeof(*out->partitions));
+    for (int32_t i = 0; i < data->partitions_count; i++) {
+        int32_t index = data->partitions[i].partition_index;
+        out->partitions[i] = (struct delete_records_response_partition_result){
+            .partition_index = index, .low_watermark = -1};
+        if (topic == NULL || image_partition(topic, index) == NULL) {
+            out->partitions[i].error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+            continue;
+        }
+        if (topic_is_internal(topic->name)) {
+            out->partitions[i].error_code = ERROR_INVALID_TOPIC_EXCEPTION;
+            continue;
+        }
+        struct delete_item *item = ARENA_NEW(&request->arena, struct delete_item);
+        item->topic_id = topic->id;
+        item->wanted = &data->partitions[i];
+        item->out = &out->partitions[i];
+        scatter_add(&op->scatter, node_partition_shard(at->node, topic->id, index), &item->item);
+    }
+}
+
+void api_delete_records(struct request *request) {
+    const struct delete_records_request *body = request->body;
+    struct delete_op *op = ARENA_NEW(&request->arena, struct delete_op);
+    scatter_init(&op->scatter, request, delete_run, delete_done);
+    message_init(&delete_records_response_desc, &op->response);
+    op->response.topics_count = body->topics_count;
+    op->response.topics =
+        arena_array(&request->arena, (size_t)body->topics_count, sizeof(*op->response.topics));
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        add_topic(op, &body->topics[i], &op->response.topics[i]);
+    }
+    scatter_start(&op->scatter);
+}

@@ -1,0 +1,460 @@
+/*
+ * Fetch (1): consumers read records (sessions: KIP-227; leader epochs: KIP-320; topic ids:
+ * KIP-516).
+ *
+ * Here: what is to be read, the reading on the owner shards, and the waiting. A fetch that finds
+ * less than it wants costs nothing until one of its partitions moves (broker/replica/fetch_wait.h)
+ * or its time is over. Records are never copied here: the answer names ranges of segment files.
+ *
+ * The byte limit of a request over several shards is applied twice: each shard keeps to it, and the
+ * gathering cuts off, in order, what is too much; those partitions come first another time.
+ */
+#include <errno.h>
+
+#include "broker/api/api.h"
+#include "broker/api/fetch_op.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/partition.h"
+#include "broker/replica/replica_manager.h"
+#include "protocol/generated/fetch_request.h"
+#include "protocol/generated/fetch_response.h"
+#include "runtime/file.h"
+
+#define VERSION_REPLICA_STATE 15
+
+/* How often a long wait looks whether its client is still there. */
+#define ABANDONED_CHECK_MS 10000
+
+/* The shards' side of a parked fetch. */
+struct fetch_park {
+    struct fetch_op *op;
+    struct scatter_part *part;
+    struct fetch_wait wait;
+    struct fetch_interest *interests;
+    bool parked; /* on the part's shard: the wait is set up */
+    struct post park;
+    struct post notify;
+};
+
+/* ---- Reading, on the owner shards -------------------------------------------------------------
+ */
+
+static void item_clear(struct fetch_item *item) {
+    item->error = ERROR_NONE;
+    item->high_watermark = -1;
+    item->last_stable_offset = -1;
+    item->log_start = -1;
+    item->diverging = false;
+    item->aborted_count = 0;
+    item->range = (struct log_range){0};
+}
+
+/* KIP-595: whether the asker's log ends where ours does for the epoch that it last fetched. */
+static enum kafka_error check_divergence(const struct log *log, struct fetch_item *item) {
+    if (item->wanted.last_fetched_epoch < 0) {
+        return ERROR_NONE;
+    }
+    int32_t epoch;
+    int64_t end;
+    log_end_of_epoch(log, item->wanted.last_fetched_epoch, &epoch, &end);
+    if (end < 0) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
+    }
+    if (epoch < item->wanted.last_fetched_epoch || end < item->wanted.fetch_offset) {
+        item->diverging = true;
+        item->diverging_epoch = epoch;
+        item->diverging_end = end;
+    }
+    return ERROR_NONE;
+}
+
+/* Finds the records; `left` are the bytes that may still be sent, `any` that some are already. */
+static enum kafka_error read_records(const struct fetch_op *op, struct log *log,
+                                     struct arena *arena, struct fetch_item *item, int64_t *left,
+                                     bool *any) {
+    const struct fetch_wanted *wanted = &item->wanted;
+    int64_t most = wanted->bytes_max < *left ? wanted->bytes_max : *left;
+    if (wanted->fetch_offset >= item->limit || (most <= 0 && *any)) {
+        return ERROR_NONE;
+    }
+    int failed = log_read(log, wanted->fetch_offset, item->limit, most > 0 ? (size_t)most : 0,
+                          !*any, &item->range);
+    if (failed != 0) {
+        return failed == -ERANGE ? ERROR_OFFSET_OUT_OF_RANGE : ERROR_KAFKA_STORAGE_ERROR;
+    }
+    if (item->range.len == 0) {
+        return ERROR_NONE;
+    }
+    *any = true;
+    *left -= (int64_t)item->range.len;
+    if (op->read_committed &&
+        log_aborted_transactions(log, wanted->fetch_offset, item->range.next_offset, arena,
+                                 &item->aborted, &item->aborted_count) != 0) {
+        file_unref(item->range.file);
+        item->range = (struct log_range){0};
+        return ERROR_KAFKA_STORAGE_ERROR;
+    }
+    return ERROR_NONE;
+}
+
+static enum kafka_error read_item(const struct fetch_op *op, struct scatter_part *part,
+                                  struct fetch_item *item, int64_t *left, bool *any) {
+    const struct fetch_wanted *wanted = &item->wanted;
+    enum kafka_error error;
+    struct partition *partition =
+        replica_leader(part->shard->replicas, item->topic_id, wanted->partition, &error);
+    if (partition == NULL) {
+        return error;
+    }
+    error = partition_check_epoch(partition, wanted->leader_epoch);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    if (op->replica) {
+        /* No partition has a replica elsewhere: whoever says so is not one. */
+        return ERROR_NOT_LEADER_OR_FOLLOWER;
+    }
+    struct log *log = partition_log(partition);
+    if (wanted->fetch_offset < log_start_offset(log) ||
+        wanted->fetch_offset > log_end_offset(log)) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
+    }
+    error = check_divergence(log, item);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    item->high_watermark = log_high_watermark(log);
+    item->last_stable_offset = log_last_stable_offset(log);
+    item->log_start = log_start_offset(log);
+    item->limit = partition_fetch_limit(partition, op->read_committed);
+    return item->diverging ? ERROR_NONE : read_records(op, log, part->arena, item, left, any);
+}
+
+static void fetch_run(struct scatter_part *part) {
+    const struct fetch_op *op = CONTAINER_OF(part->scatter, struct fetch_op, scatter);
+    struct fetch_park *park = part->state;
+    if (park != NULL && park->parked) {
+        fetch_wait_cancel(&park->wait);
+        park->parked = false;
+    }
+    int64_t left = op->bytes_max;
+    bool any = false;
+    LIST_FOREACH(it, &part->items) {
+        struct fetch_item *item = CONTAINER_OF(it, struct fetch_item, item.link);
+        item_clear(item);
+        item->error = read_item(op, part, item, &left, &any);
+        if (item->error != ERROR_NONE) {
+            item->high_watermark = -1;
+            item->last_stable_offset = -1;
+            item->log_start = -1;
+        }
+    }
+    scatter_part_done(part);
+}
+
+/* ---- Waiting ----------------------------------------------------------------------------------
+ */
+
+static void fetch_round(struct fetch_op *op) {
+    op->state = FETCH_READING;
+    timer_stop(&op->timer);
+    scatter_start(&op->scatter);
+}
+
+static void fetch_notified(struct fetch_op *op) {
+    if (op->state == FETCH_PARKED) {
+        fetch_round(op);
+    }
+}
+
+static void fetch_notify_posted(struct post *post) {
+    fetch_notified(CONTAINER_OF(post, struct fetch_park, notify)->op);
+}
+
+/* On the part's shard. */
+static void fetch_woken(struct fetch_wait *wait) {
+    struct fetch_park *park = CONTAINER_OF(wait, struct fetch_park, wait);
+    struct node_shard *at = park->op->request->at;
+    park->parked = false;
+    if (park->part->shard == at) {
+        fetch_notified(park->op);
+    } else {
+        shard_post(at->shard, &park->notify, fetch_notify_posted);
+    }
+}
+
+static void fetch_park_here(struct fetch_park *park) {
+    const struct fetch_op *op = park->op;
+    /* Other shards' bytes are not seen here, so any growth is worth a look. */
+    int64_t wake_bytes = op->scatter.part_count == 1 ? op->bytes_min - op->bytes : 1;
+    park->parked = true;
+    fetch_wait_init(&park->wait, park->part->shard->replicas, park->interests, wake_bytes,
+                    op->read_committed, fetch_woken);
+    LIST_FOREACH(it, &park->part->items) {
+        const struct fetch_item *item = CONTAINER_OF(it, struct fetch_item, item.link);
+        size_t bytes_max = item->wanted.bytes_max > 0 ? (size_t)item->wanted.bytes_max : 0;
+        fetch_wait_add(&park->wait, item->topic_id, item->wanted.partition,
+                       item->wanted.fetch_offset, bytes_max, item->limit, (int64_t)item->range.len);
+    }
+}
+
+static void fetch_park_posted(struct post *post) {
+    fetch_park_here(CONTAINER_OF(post, struct fetch_park, park));
+}
+
+static void fetch_park_new(struct fetch_op *op, struct scatter_part *part) {
+    struct arena *arena = &op->request->arena;
+    size_t count = 0;
+    LIST_FOREACH(it, &part->items) {
+        count++;
+    }
+    struct fetch_park *park = ARENA_NEW(arena, struct fetch_park);
+    park->op = op;
+    park->part = part;
+    park->interests = arena_array(arena, count, sizeof(*park->interests));
+    part->state = park;
+}
+
+static void fetch_drop_ranges(struct fetch_op *op) {
+    for (int32_t i = 0; i < op->item_count; i++) {
+        file_unref(op->items[i].range.file);
+        op->items[i].range.file = NULL;
+    }
+}
+
+static void fetch_start_timer(struct fetch_op *op) {
+    int64_t left = op->deadline_ms - shard_now_ms(op->request->at->shard);
+    left = left < 0 ? 0 : left;
+    timer_start(&op->timer, left < ABANDONED_CHECK_MS ? left : ABANDONED_CHECK_MS);
+}
+
+static void fetch_park(struct fetch_op *op) {
+    fetch_drop_ranges(op);
+    op->state = FETCH_PARKED;
+    fetch_start_timer(op);
+    struct scatter_part *part = NULL;
+    while ((part = scatter_next_part(&op->scatter, part)) != NULL) {
+        if (part->state == NULL) {
+            fetch_park_new(op, part);
+        }
+        struct fetch_park *park = part->state;
+        if (part->shard == op->request->at) {
+            fetch_park_here(park);
+        } else {
+            shard_post(part->shard->shard, &park->park, fetch_park_posted);
+        }
+    }
+}
+
+static bool fetch_abandoned(const struct fetch_op *op) {
+    return op->request->at == op->request->home && request_abandoned(op->request);
+}
+
+static void fetch_timer(struct timer *timer) {
+    struct fetch_op *op = CONTAINER_OF(timer, struct fetch_op, timer);
+    if (shard_now_ms(op->request->at->shard) < op->deadline_ms && !fetch_abandoned(op)) {
+        fetch_start_timer(op);
+        return;
+    }
+    op->final = true;
+    fetch_round(op);
+}
+
+/* ---- Gathering --------------------------------------------------------------------------------
+ */
+
+/* Keeps to the byte limit over all shards, in the order of the items. */
+static void fetch_trim(struct fetch_op *op) {
+    int64_t left = op->bytes_max;
+    bool any = false;
+    for (int32_t i = 0; i < op->item_count; i++) {
+        struct fetch_item *item = &op->items[i];
+        if (item->range.len == 0) {
+            continue;
+        }
+        if (any && (int64_t)item->range.len > left) {
+            file_unref(item->range.file);
+            item->range = (struct log_range){0};
+            item->aborted_count = 0;
+            continue;
+        }
+        any = true;
+        left -= (int64_t)item->range.len;
+    }
+}
+
+static void fetch_done(struct scatter *scatter) {
+    struct fetch_op *op = CONTAINER_OF(scatter, struct fetch_op, scatter);
+    bool at_once = op->final || op->item_count == 0;
+    if (scatter->part_count > 1) {
+        fetch_trim(op);
+    }
+    op->bytes = 0;
+    for (int32_t i = 0; i < op->item_count; i++) {
+        const struct fetch_item *item = &op->items[i];
+        op->bytes += (int64_t)item->range.len;
+        at_once = at_once || item->error != ERROR_NONE || item->diverging;
+    }
+    if (at_once || op->bytes >= op->bytes_min) {
+        fetch_respond(op);
+    } else {
+        fetch_park(op);
+    }
+}
+
+/* ---- The request ------------------------------------------------------------------------------
+ */
+
+static void wanted_fill(const struct request *request, const struct fetch_request_topic *topic,
+                        const struct fetch_request_partition *partition, struct fetch_wanted *out) {
+    bool by_id = request->version >= FETCH_VERSION_TOPIC_ID;
+    *out = (struct fetch_wanted){
+        .topic_id = by_id ? topic->topic_id : UUID_ZERO,
+        .topic = by_id ? SLICE_NULL : topic->topic,
+        .partition = partition->partition,
+        .fetch_offset = partition->fetch_offset,
+        .leader_epoch = partition->current_leader_epoch,
+        .last_fetched_epoch = partition->last_fetched_epoch,
+        .bytes_max = partition->partition_max_bytes,
+    };
+}
+
+static void items_from_request(struct fetch_op *op, const struct fetch_request *body) {
+    int32_t count = 0;
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        count += body->topics[i].partitions_count;
+    }
+    op->items = arena_array(&op->request->arena, (size_t)count, sizeof(*op->items));
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct fetch_request_topic *topic = &body->topics[i];
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            wanted_fill(op->request, topic, &topic->partitions[j],
+                        &op->items[op->item_count++].wanted);
+        }
+    }
+}
+
+static void items_from_session(struct fetch_op *op) {
+    struct arena *arena = &op->request->arena;
+    op->items = arena_array(arena, op->session->partitions.count, sizeof(*op->items));
+    LIST_FOREACH(it, &op->session->order) {
+        const struct fetch_cached *cached = CONTAINER_OF(it, struct fetch_cached, link);
+        struct fetch_item *item = &op->items[op->item_count++];
+        item->wanted = cached->wanted;
+        item->wanted.topic = arena_dup(arena, cached->wanted.topic);
+    }
+}
+
+/* What the incremental request changes; false when the session cannot remember it. */
+static bool session_update(struct fetch_op *op, const struct fetch_request *body) {
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct fetch_request_topic *topic = &body->topics[i];
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            struct fetch_wanted wanted;
+            wanted_fill(op->request, topic, &topic->partitions[j], &wanted);
+            if (!fetch_session_want(op->session, &wanted)) {
+                return false;
+            }
+        }
+    }
+    for (int32_t i = 0; i < body->forgotten_topics_data_count; i++) {
+        const struct fetch_request_forgotten_topic *topic = &body->forgotten_topics_data[i];
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            fetch_session_forget(op->session, topic->topic_id, topic->topic, topic->partitions[j]);
+        }
+    }
+    return true;
+}
+
+static void session_leave(struct fetch_op *op) {
+    fetch_session_close(op->session);
+    fetch_session_unref(op->session);
+    op->session = NULL;
+}
+
+/* Decides what kind of fetch it is and lists its items. */
+static enum kafka_error fetch_prepare(struct fetch_op *op, const struct fetch_request *body) {
+    struct request *request = op->request;
+    struct fetch_sessions *sessions = request->at->replicas->sessions;
+    int64_t now_ms = shard_now_ms(request->at->shard);
+    if (body->session_epoch == FETCH_SESSION_EPOCH_NONE ||
+        body->session_epoch == FETCH_SESSION_EPOCH_INITIAL) {
+        fetch_sessions_close(sessions, body->session_id);
+        op->create_session = body->session_epoch == FETCH_SESSION_EPOCH_INITIAL;
+        items_from_request(op, body);
+        return ERROR_NONE;
+    }
+    enum kafka_error error;
+    op->session = fetch_session_continue(sessions, now_ms, body->session_id, body->session_epoch,
+                                         request->version >= FETCH_VERSION_TOPIC_ID, &error);
+    if (op->session == NULL) {
+        return error;
+    }
+    if (!session_update(op, body)) {
+        session_leave(op);
+        return ERROR_FETCH_SESSION_ID_NOT_FOUND;
+    }
+    if (list_empty(&op->session->order)) {
+        session_leave(op);
+        items_from_request(op, body);
+        return ERROR_NONE;
+    }
+    items_from_session(op);
+    return ERROR_NONE;
+}
+
+/* Finds the topics of the items in the image and hands them to their shards. */
+static void fetch_resolve(struct fetch_op *op) {
+    struct request *request = op->request;
+    const struct image *image = request->at->image;
+    bool by_id = request->version >= FETCH_VERSION_TOPIC_ID;
+    for (int32_t i = 0; i < op->item_count; i++) {
+        struct fetch_item *item = &op->items[i];
+        const struct image_topic *topic = by_id ? image_topic_by_id(image, item->wanted.topic_id)
+                                                : image_topic_by_name(image, item->wanted.topic);
+        item_clear(item);
+        if (topic == NULL) {
+            item->error = by_id ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        } else if (image_partition(topic, item->wanted.partition) == NULL) {
+            item->error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        } else {
+            item->topic_id = topic->id;
+            item->scattered = true;
+            int shard = node_partition_shard(request->at->node, topic->id, item->wanted.partition);
+            scatter_add(&op->scatter, shard, &item->item);
+        }
+    }
+}
+
+static void fetch_begin(struct request *request) {
+    const struct fetch_request *body = request->body;
+    struct fetch_op *op = ARENA_NEW(&request->arena, struct fetch_op);
+    op->request = request;
+    enum kafka_error error = fetch_prepare(op, body);
+    if (error != ERROR_NONE) {
+        request_respond_error(request, error);
+        return;
+    }
+    int64_t server_max = broker_config_int(request->at->config, CONFIG_FETCH_MAX_BYTES);
+    op->bytes_max = body->max_bytes < server_max ? body->max_bytes : server_max;
+    op->bytes_min = body->min_bytes < op->bytes_max ? body->min_bytes : op->bytes_max;
+    op->read_committed = body->isolation_level == 1;
+    op->replica = (request->version >= VERSION_REPLICA_STATE ? body->replica_state.replica_id
+                                                             : body->replica_id) >= 0;
+    op->final = body->max_wait_ms <= 0;
+    op->deadline_ms = request->received_ms + body->max_wait_ms;
+    timer_init(&op->timer, request->at->shard, fetch_timer);
+    scatter_init(&op->scatter, request, fetch_run, fetch_done);
+    fetch_resolve(op);
+    fetch_round(op);
+}
+
+void api_fetch(struct request *request) {
+    const struct fetch_request *body = request->body;
+    struct node *node = request->at->node;
+    struct node_shard *to = request->at;
+    if (body->session_id > 0) {
+        to = &node->shards[fetch_session_shard(body->session_id, node->shard_count)];
+    }
+    request_move(request, to, fetch_begin);
+}

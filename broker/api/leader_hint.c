@@ -1,0 +1,26 @@
+#include "broker/api/leader_hint.h"
+
+#include "broker/metadata/image.h"
+#include "broker/node.h"
+#include "broker/server/request.h"
+
+bool leader_hint(const struct request *request, struct uuid topic_id, int32_t partition,
+                 struct leader_hint *out) {
+    const struct image *image = request->at->image;
+    const struct image_topic *topic = image_topic_by_id(image, topic_id);
+    const struct image_partition *found = topic != NULL ? image_partition(topic, partition) : NULL;
+    if (found == NULL) {
+        return false;
+    }
+    *out = (struct leader_hint){.leader = found->leader, .leader_epoch = found->leader_epoch};
+    const struct image_broker *broker = image_broker(image, found->leader);
+    for (int32_t i = 0; broker != NULL && i < broker->endpoint_count; i++) {
+        if (slice_equal_str(broker->endpoints[i].name, request->listener_name)) {
+            out->has_endpoint = true;
+            out->host = broker->endpoints[i].host;
+            out->port = broker->endpoints[i].port;
+            out->rack = broker->rack;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,322 @@
+/*
+ * Produce (0): appends batches of records (KIP-98; topic ids: KIP-516; leader hints: KIP-951).
+ *
+ * Each partition of the request is an item that goes to its owner shard. There the batch is checked
+ * and appended from the bytes as they were received: the frame belongs to this request alone and is
+ * stamped in place. With acks=-1 the part waits until the high watermarks have passed its batches,
+ * at most as long as the client says. Items of one connection reach a shard in the order of their
+ * requests, since posts do.
+ */
+#include "broker/api/api.h"
+#include "broker/api/leader_hint.h"
+#include "broker/api/scatter.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/partition.h"
+#include "broker/server/request.h"
+#include "protocol/generated/produce_request.h"
+#include "protocol/generated/produce_response.h"
+
+#define VERSION_ZSTD     7
+#define VERSION_HINTS    10
+#define VERSION_TOPIC_ID 13
+
+/* The one client that may write to internal topics, as a last resort of their operators. */
+#define ADMIN_CLIENT_ID "__admin_client"
+
+struct produce_item {
+    struct scatter_item item;
+    struct scatter_part *part;
+    struct uuid topic_id;
+    int32_t index;
+    struct partition_produce produce;
+    struct partition_append append;
+    struct produce_response_partition_produce_response *out;
+};
+
+struct produce_op {
+    struct scatter scatter;
+    struct request *request;
+    struct produce_response response;
+    int16_t acks;
+    int32_t timeout_ms;
+};
+
+/* What a part waits for, on its shard. */
+struct produce_wait {
+    struct scatter_part *part;
+    struct timer timer;
+    int pending;
+};
+
+static void item_fail(struct produce_item *item, enum kafka_error error, const char *message) {
+    item->produce.error = error;
+    item->produce.message = message;
+    item->produce.base_offset = -1;
+}
+
+/* ---- On the owner shards ----------------------------------------------------------------------
+ */
+
+static void produce_part_finish(struct produce_wait *wait) {
+    timer_stop(&wait->timer);
+    scatter_part_done(wait->part);
+}
+
+static void produce_committed(struct partition_append *append, enum kafka_error error) {
+    struct produce_item *item = CONTAINER_OF(append, struct produce_item, append);
+    struct produce_wait *wait = item->part->state;
+    if (error != ERROR_NONE) {
+        item_fail(item, error, NULL);
+    }
+    if (--wait->pending == 0) {
+        produce_part_finish(wait);
+    }
+}
+
+/* The records stay: the client only learns that it does not know. */
+static void produce_timed_out(struct timer *timer) {
+    struct produce_wait *wait = CONTAINER_OF(timer, struct produce_wait, timer);
+    LIST_FOREACH(it, &wait->part->items) {
+        struct produce_item *item = CONTAINER_OF(it, struct produce_item, item.link);
+        if (list_linked(&item->append.link)) {
+            partition_append_cancel(&item->append);
+            item_fail(item, ERROR_REQUEST_TIMED_OUT, NULL);
+        }
+    }
+    produce_part_finish(wait);
+}
+
+static void produce_run_item(struct scatter_part *part, struct produce_item *item) {
+    const struct produce_op *op = CONTAINER_OF(part->scatter, struct produce_op, scatter);
+    enum kafka_error error;
+    struct partition *partition =
+        replica_leader(part->shard->replicas, item->topic_id, item->index, &error);
+    if (partition == NULL) {
+        item_fail(item, error, NULL);
+        return;
+    }
+    item->produce.arena = part->arena;
+    partition_produce(partition, &item->produce);
+    if (item->produce.error == ERROR_NONE && op->acks == -1) {
+        struct produce_wait *wait = part->state;
+        if (wait == NULL) {
+            wait = ARENA_NEW(part->arena, struct produce_wait);
+            wait->part = part;
+            timer_init(&wait->timer, part->shard->shard, produce_timed_out);
+            part->state = wait;
+        }
+        wait->pending++;
+        item->append.next_offset = item->produce.next_offset;
+        partition_await(partition, &item->append, produce_committed);
+    }
+}
+
+static void produce_run(struct scatter_part *part) {
+    const struct produce_op *op = CONTAINER_OF(part->scatter, struct produce_op, scatter);
+    int32_t timeout_ms = op->timeout_ms;
+    LIST_FOREACH(it, &part->items) {
+        produce_run_item(part, CONTAINER_OF(it, struct produce_item, item.link));
+    }
+    struct produce_wait *wait = part->state;
+    if (wait == NULL) {
+        scatter_part_done(part);
+    } else {
+        timer_start(&wait->timer, timeout_ms > 0 ? timeout_ms : 0);
+    }
+}
+
+/* ---- The answer -------------------------------------------------------------------------------
+ */
+
+static void add_endpoint(struct produce_op *op, const struct leader_hint *hint) {
+    struct produce_response *response = &op->response;
+    for (int32_t i = 0; i < response->node_endpoints_count; i++) {
+        if (response->node_endpoints[i].node_id == hint->leader) {
+            return;
+        }
+    }
+    /* This node knows of few brokers: growing by one is rare. */
+    struct produce_response_node_endpoint *grown =
+        arena_array(&op->request->arena, (size_t)response->node_endpoints_count + 1,
+                    sizeof(*response->node_endpoints));
+    for (int32_t i = 0; i < response->node_endpoints_count; i++) {
+        grown[i] = response->node_endpoints[i];
+    }
+    grown[response->node_endpoints_count] = (struct produce_response_node_endpoint){
+        .host = hint->host, .rack = hint->rack, .node_id = hint->leader, .port = hint->port};
+    response->node_endpoints = grown;
+    response->node_endpoints_count++;
+}
+
+static void fill_record_errors(struct produce_op *op, const struct produce_item *item) {
+    const struct partition_produce *produce = &item->produce;
+    if (produce->record_error_count == 0) {
+        return;
+    }
+    item->out->record_errors = arena_array(&op->request->arena, (size_t)produce->record_error_count,
+                                           sizeof(*item->out->record_errors));
+    for (int32_t i = 0; i < produce->record_error_count; i++) {
+        item->out->record_errors[i] = (struct produce_response_batch_index_and_error_message){
+            .batch_index = produce->record_errors[i].batch_index,
+            .batch_index_error_message = slice_str(produce->record_errors[i].message),
+        };
+    }
+    item->out->record_errors_count = produce->record_error_count;
+}
+
+static void fill_result(struct produce_op *op, const struct produce_item *item) {
+    struct produce_response_partition_produce_response *out = item->out;
+    const struct partition_produce *produce = &item->produce;
+    enum kafka_error error = produce->error;
+    if (error == ERROR_UNKNOWN_TOPIC_ID && op->request->version < VERSION_TOPIC_ID) {
+        error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    out->error_code = (int16_t)error;
+    out->error_message = slice_str(produce->message);
+    out->base_offset = produce->base_offset;
+    if (error == ERROR_NONE) {
+        out->log_append_time_ms = produce->append_time_ms;
+        out->log_start_offset = produce->log_start_offset;
+        return;
+    }
+    fill_record_errors(op, item);
+    struct leader_hint hint;
+    if (error == ERROR_NOT_LEADER_OR_FOLLOWER && op->request->version >= VERSION_HINTS &&
+        leader_hint(op->request, item->topic_id, item->index, &hint)) {
+        out->current_leader.leader_id = hint.leader;
+        out->current_leader.leader_epoch = hint.leader_epoch;
+        if (hint.has_endpoint) {
+            add_endpoint(op, &hint);
+        }
+    }
+}
+
+static bool response_has_error(const struct produce_response *response) {
+    for (int32_t i = 0; i < response->responses_count; i++) {
+        for (int32_t j = 0; j < response->responses[i].partition_responses_count; j++) {
+            if (response->responses[i].partition_responses[j].error_code != ERROR_NONE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static void produce_done(struct scatter *scatter) {
+    struct produce_op *op = CONTAINER_OF(scatter, struct produce_op, scatter);
+    struct scatter_part *part = NULL;
+    while ((part = scatter_next_part(scatter, part)) != NULL) {
+        LIST_FOREACH(it, &part->items) {
+            fill_result(op, CONTAINER_OF(it, struct produce_item, item.link));
+        }
+    }
+    if (op->acks != 0) {
+        scatter_respond(scatter, &op->response);
+        return;
+    }
+    /* Nobody reads an answer: closing is how such a client learns that records were refused. */
+    scatter_respond_nothing(scatter, response_has_error(&op->response)
+                                         ? "a produce request without acknowledgement failed"
+                                         : NULL);
+}
+
+/* ---- The request ------------------------------------------------------------------------------
+ */
+
+static const struct image_topic *find_topic(const struct request *request,
+                                            const struct produce_request_topic_produce_data *data) {
+    const struct image *image = request->at->image;
+    return request->version >= VERSION_TOPIC_ID ? image_topic_by_id(image, data->topic_id)
+                                                : image_topic_by_name(image, data->name);
+}
+
+/* What can be said of a partition before its owner is asked. */
+static enum kafka_error check_partition(const struct request *request,
+                                        const struct image_topic *topic,
+                                        const struct produce_request_partition_produce_data *data,
+                                        const char **message) {
+    const struct produce_request *body = request->body;
+    if (topic == NULL) {
+        return request->version >= VERSION_TOPIC_ID ? ERROR_UNKNOWN_TOPIC_ID
+                                                    : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (image_partition(topic, data->index) == NULL) {
+        return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+    }
+    if (data->records.data == NULL || data->records.len == 0) {
+        *message = "There must be exactly one batch.";
+        return ERROR_INVALID_RECORD;
+    }
+    if (body->acks < -1 || body->acks > 1) {
+        return ERROR_INVALID_REQUIRED_ACKS;
+    }
+    if (topic_is_internal(topic->name) && !slice_equal_str(request->client_id, ADMIN_CLIENT_ID)) {
+        return ERROR_INVALID_TOPIC_EXCEPTION;
+    }
+    return ERROR_NONE;
+}
+
+static void add_item(struct produce_op *op, const struct image_topic *topic,
+                     const struct produce_request_partition_produce_data *data,
+                     struct produce_response_partition_produce_response *out) {
+    struct request *request = op->request;
+    struct produce_item *item = ARENA_NEW(&request->arena, struct produce_item);
+    list_init(&item->append.link);
+    item->topic_id = topic->id;
+    item->index = data->index;
+    item->out = out;
+    /* The frame is this request's alone, so its bytes may be stamped. */
+    item->produce = (struct partition_produce){
+        .records = slice_make(data->records.data, data->records.len),
+        .data = request->frame->data + (data->records.data - request->frame->data),
+        .acks = op->acks,
+        .zstd_allowed = request->version >= VERSION_ZSTD,
+    };
+    int shard = node_partition_shard(request->at->node, topic->id, data->index);
+    item->part = scatter_add(&op->scatter, shard, &item->item);
+}
+
+static void add_topic(struct produce_op *op, const struct produce_request_topic_produce_data *data,
+                      struct produce_response_topic_produce_response *out) {
+    struct arena *arena = &op->request->arena;
+    const struct image_topic *topic = find_topic(op->request, data);
+    out->name = data->name;
+    out->topic_id = data->topic_id;
+    out->partition_responses_count = data->partition_data_count;
+    out->partition_responses =
+        arena_array(arena, (size_t)data->partition_data_count, sizeof(*out->partition_responses));
+    for (int32_t i = 0; i < data->partition_data_count; i++) {
+        const char *message = NULL;
+        enum kafka_error error =
+            check_partition(op->request, topic, &data->partition_data[i], &message);
+        out->partition_responses[i] = (struct produce_response_partition_produce_response){
+            .index = data->partition_data[i].index,
+            .error_code = (int16_t)error,
+            .error_message = slice_str(message),
+            .base_offset = -1,
+            .log_append_time_ms = -1,
+            .log_start_offset = -1,
+            .current_leader = {.leader_id = -1, .leader_epoch = -1},
+        };
+        if (error == ERROR_NONE) {
+            add_item(op, topic, &data->partition_data[i], &out->partition_responses[i]);
+        }
+    }
+}
+
+void api_produce(struct request *request) {
+    const struct produce_request *body = request->body;
+    struct produce_op *op = ARENA_NEW(&request->arena, struct produce_op);
+    op->request = request;
+    op->acks = body->acks;
+    op->timeout_ms = body->timeout_ms;
+    scatter_init(&op->scatter, request, produce_run, produce_done);
+    message_init(&produce_response_desc, &op->response);
+    op->response.responses_count = body->topic_data_count;
+    op->response.responses = arena_array(&request->arena, (size_t)body->topic_data_count,
+                                         sizeof(*op->response.responses));
+    for (int32_t i = 0; i < body->topic_data_count; i++) {
+        add_topic(op, &body->topic_data[i], &op->response.responses[i]);
+    }
+    scatter_start(&op->scatter);
+}

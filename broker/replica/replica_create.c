@@ -1,0 +1,128 @@
+/*
+ * Logs of partitions that appear while the node runs. The log manager makes them on a worker. A
+ * directory that still belongs to a deleted topic of the same name is waited for: its removal is
+ * under way on whatever shard owned it.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/replica_internal.h"
+#include "broker/replica/replica_manager.h"
+#include "runtime/log.h"
+
+#define CREATE_RETRY_MS 20
+
+struct partition_creation {
+    struct list link; /* replica_manager.creations */
+    struct replica_manager *manager;
+    struct partition *partition; /* NULL when it is no longer wanted */
+    struct log_create create;
+    struct timer retry;
+    char *topic;
+};
+
+static void creation_free(struct partition_creation *creation) {
+    timer_stop(&creation->retry);
+    list_remove(&creation->link);
+    if (creation->partition != NULL) {
+        creation->partition->creation = NULL;
+    }
+    free(creation->topic);
+    free(creation);
+}
+
+/* The log came too late for its partition. */
+static void creation_discard(struct partition_creation *creation) {
+    struct replica_manager *manager = creation->manager;
+    struct log *log = creation->create.log;
+    if (log != NULL && manager->closing) {
+        log_free(log);
+    } else if (log != NULL) {
+        log_start_on(log, manager->shard->shard);
+        log_remove(manager, log, creation->create.dir);
+    }
+    creation_free(creation);
+}
+
+static void creation_done(struct log_create *create, int result) {
+    struct partition_creation *creation = CONTAINER_OF(create, struct partition_creation, create);
+    struct partition *partition = creation->partition;
+    if (result != 0) {
+        create->log = NULL;
+    }
+    if (partition == NULL) {
+        creation_discard(creation);
+    } else if (result == -ESTALE) {
+        timer_start(&creation->retry, CREATE_RETRY_MS);
+    } else if (result != 0) {
+        partition->state = PARTITION_OFFLINE;
+        partition->dir = create->dir;
+        LOG_ERROR(creation->manager->shard->node->machine, "replica", "partition has no log",
+                  "topic=%s partition=%" PRId32 " errno=%d", creation->topic, partition->index,
+                  -result);
+        creation_free(creation);
+    } else {
+        struct log *log = create->log;
+        int dir = create->dir;
+        creation_free(creation);
+        partition_set_log(partition, log, dir);
+    }
+}
+
+static void creation_retry(struct timer *timer) {
+    struct partition_creation *creation = CONTAINER_OF(timer, struct partition_creation, retry);
+    log_manager_create_log(creation->manager->shard, &creation->create);
+}
+
+/* Where the controller placed this node's replica; zero when it did not say. */
+static struct uuid wanted_directory(const struct partition *partition) {
+    const struct node_shard *shard = partition->manager->shard;
+    const struct image_topic *topic = image_topic_by_id(shard->image, partition->topic_id);
+    const struct image_partition *image =
+        topic != NULL ? image_partition(topic, partition->index) : NULL;
+    for (int32_t i = 0; image != NULL && i < image->replica_count; i++) {
+        if (image->replicas[i] == shard->node->id && image->directories != NULL) {
+            return image->directories[i];
+        }
+    }
+    return UUID_ZERO;
+}
+
+void partition_create_log(struct partition *partition) {
+    struct partition_creation *creation = NEW(struct partition_creation);
+    struct replica_manager *manager = partition->manager;
+    creation->manager = manager;
+    creation->partition = partition;
+    creation->topic = slice_to_cstr(partition->topic);
+    creation->create.owner = manager->shard;
+    creation->create.topic_id = partition->topic_id;
+    creation->create.topic = slice_str(creation->topic);
+    creation->create.partition = partition->index;
+    creation->create.directory_id = wanted_directory(partition);
+    creation->create.fn = creation_done;
+    timer_init(&creation->retry, manager->shard->shard, creation_retry);
+    list_append(&manager->creations, &creation->link);
+    partition->creation = creation;
+    log_manager_create_log(manager->shard, &creation->create);
+}
+
+void partition_creation_abandon(struct partition *partition) {
+    struct partition_creation *creation = partition->creation;
+    if (creation == NULL) {
+        return;
+    }
+    partition->creation = NULL;
+    creation->partition = NULL;
+    if (timer_running(&creation->retry)) {
+        creation_free(creation);
+    }
+}
+
+void partition_creations_free(struct replica_manager *manager) {
+    LIST_FOREACH_SAFE(it, &manager->creations) {
+        creation_free(CONTAINER_OF(it, struct partition_creation, link));
+    }
+}

@@ -1,0 +1,407 @@
+/*
+ * The partitions of a shard follow the shard's image: each delta creates, refreshes or removes
+ * them. Until the log manager has handed over what it loaded at start, nothing is created, so that
+ * a log is never opened twice.
+ */
+#include "broker/replica/replica_manager.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/fetch_session.h"
+#include "broker/replica/fetch_wait.h"
+#include "broker/replica/replica_internal.h"
+#include "runtime/log.h"
+
+static void replica_manager_drain(struct deferred *deferred);
+
+struct replica_manager *replica_manager_new(struct node_shard *shard) {
+    struct replica_manager *manager = NEW(struct replica_manager);
+    manager->shard = shard;
+    hmap_init(&manager->partitions);
+    list_init(&manager->moved);
+    list_init(&manager->woken);
+    list_init(&manager->removals);
+    list_init(&manager->creations);
+    deferred_init(&manager->drain, shard->shard, replica_manager_drain);
+    int64_t slots =
+        config_int(shard->node->config, CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
+    manager->sessions =
+        fetch_sessions_new(shard->node->machine, shard->index, shard->node->shard_count, slots);
+    return manager;
+}
+
+/* ---- Partitions -------------------------------------------------------------------------------
+ */
+
+static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
+    return hash_combine(uuid_hash(topic_id), (uint64_t)(uint32_t)index);
+}
+
+struct partition *replica_manager_find(const struct replica_manager *manager, struct uuid topic_id,
+                                       int32_t index) {
+    HMAP_FOREACH_HASH(node, &manager->partitions, partition_hash(topic_id, index)) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->index == index && uuid_equal(partition->topic_id, topic_id)) {
+            return partition;
+        }
+    }
+    return NULL;
+}
+
+static struct partition *partition_new(struct replica_manager *manager,
+                                       const struct image_topic *topic, int32_t index) {
+    struct partition *partition = NEW(struct partition);
+    partition->manager = manager;
+    partition->topic_id = topic->id;
+    partition->topic = slice_make(slice_to_cstr(topic->name), topic->name.len);
+    partition->index = index;
+    partition->state = PARTITION_LOADING;
+    partition->dir = -1;
+    list_init(&partition->appends);
+    list_init(&partition->fetches);
+    list_init(&partition->moved);
+    hmap_insert(&manager->partitions, &partition->node, partition_hash(topic->id, index));
+    partition_refresh(partition);
+    return partition;
+}
+
+static void partition_free(struct partition *partition) {
+    free((void *)(uintptr_t)partition->topic.data);
+    free(partition);
+}
+
+void replica_manager_drop(struct partition *partition) {
+    ASSERT(partition->log == NULL && partition->creation == NULL);
+    ASSERT(list_empty(&partition->appends) && list_empty(&partition->fetches));
+    list_remove(&partition->moved);
+    hmap_remove(&partition->manager->partitions, &partition->node);
+    partition_free(partition);
+}
+
+static bool partition_is_ours(const struct replica_manager *manager,
+                              const struct image_topic *topic, int32_t index) {
+    const struct node_shard *shard = manager->shard;
+    const struct image_partition *image = image_partition(topic, index);
+    if (image == NULL || node_partition_shard(shard->node, topic->id, index) != shard->index) {
+        return false;
+    }
+    for (int32_t i = 0; i < image->replica_count; i++) {
+        if (image->replicas[i] == shard->node->id) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct partition *replica_leader(struct replica_manager *manager, struct uuid topic_id,
+                                 int32_t index, enum kafka_error *error) {
+    struct partition *partition = replica_manager_find(manager, topic_id, index);
+    if (partition == NULL) {
+        const struct image_topic *topic = image_topic_by_id(manager->shard->image, topic_id);
+        *error = topic == NULL                           ? ERROR_UNKNOWN_TOPIC_ID
+                 : image_partition(topic, index) == NULL ? ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                                         : ERROR_NOT_LEADER_OR_FOLLOWER;
+        return NULL;
+    }
+    if (partition->state == PARTITION_OFFLINE) {
+        *error = ERROR_KAFKA_STORAGE_ERROR;
+        return NULL;
+    }
+    if (partition->state != PARTITION_ONLINE || !partition_is_leader(partition)) {
+        *error = ERROR_NOT_LEADER_OR_FOLLOWER;
+        return NULL;
+    }
+    *error = ERROR_NONE;
+    return partition;
+}
+
+/* Lets go of the log and of all waits, then frees the partition. */
+static void partition_delete(struct partition *partition) {
+    struct replica_manager *manager = partition->manager;
+    struct log *log = partition->log;
+    partition->state = PARTITION_CLOSED;
+    if (log != NULL && partition->sync_waiting) {
+        log_waiter_cancel(&partition->sync_waiter);
+        partition->sync_waiting = false;
+    }
+    partition_end_waits(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    partition->log = NULL;
+    if (log != NULL) {
+        log_remove(manager, log, partition->dir);
+    }
+    partition_creation_abandon(partition);
+    replica_manager_drop(partition);
+}
+
+/* ---- The image has changed --------------------------------------------------------------------
+ */
+
+static void ensure_partition(struct replica_manager *manager, const struct image_topic *topic,
+                             int32_t index) {
+    struct partition *partition = replica_manager_find(manager, topic->id, index);
+    if (partition != NULL) {
+        partition_refresh(partition);
+    } else if (manager->loaded && !manager->closing && partition_is_ours(manager, topic, index)) {
+        partition_create_log(partition_new(manager, topic, index));
+    }
+}
+
+static void ensure_topic(struct replica_manager *manager, const struct image_topic *topic) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        ensure_partition(manager, topic, i);
+    }
+}
+
+static void delete_topic(struct replica_manager *manager, struct uuid topic_id) {
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (uuid_equal(partition->topic_id, topic_id)) {
+            partition_delete(partition);
+        }
+    }
+}
+
+static void refresh_configs(struct replica_manager *manager, const struct image_change *change) {
+    if (change->config_type == CONFIG_RESOURCE_TOPIC) {
+        const struct image_topic *topic =
+            image_topic_by_name(manager->shard->image, change->config_name);
+        if (topic != NULL) {
+            ensure_topic(manager, topic);
+        }
+    } else if (change->config_type == CONFIG_RESOURCE_BROKER) {
+        HMAP_FOREACH(node, &manager->partitions) {
+            partition_refresh(CONTAINER_OF(node, struct partition, node));
+        }
+    }
+}
+
+void replica_manager_apply(struct replica_manager *manager, const struct image_delta *delta) {
+    if (manager->closing) {
+        return;
+    }
+    for (int i = 0; i < delta->count; i++) {
+        const struct image_change *change = &delta->changes[i];
+        const struct image_topic *topic = NULL;
+        switch (change->kind) {
+        case IMAGE_TOPIC_CREATED:
+            /* A later change of the same delta may have deleted it again. */
+            topic = image_topic_by_id(manager->shard->image, change->topic_id);
+            if (topic != NULL) {
+                ensure_topic(manager, topic);
+            }
+            break;
+        case IMAGE_PARTITION_CREATED:
+        case IMAGE_PARTITION_CHANGED:
+            topic = image_topic_by_id(manager->shard->image, change->topic_id);
+            if (topic != NULL) {
+                ensure_partition(manager, topic, change->partition);
+            }
+            break;
+        case IMAGE_TOPIC_DELETED:
+            delete_topic(manager, change->topic_id);
+            break;
+        case IMAGE_CONFIG_CHANGED:
+            refresh_configs(manager, change);
+            break;
+        case IMAGE_BROKERS_CHANGED:
+        case IMAGE_FEATURES_CHANGED:
+            break;
+        }
+    }
+}
+
+/* ---- The log manager's side (replica_internal.h) ----------------------------------------------
+ */
+
+/* The partition that a loaded log is for; NULL when the image has lost it meanwhile. */
+static struct partition *partition_for_load(struct replica_manager *manager, struct uuid topic_id,
+                                            int32_t index) {
+    struct partition *partition = replica_manager_find(manager, topic_id, index);
+    const struct image_topic *topic = image_topic_by_id(manager->shard->image, topic_id);
+    if (partition == NULL && topic != NULL && partition_is_ours(manager, topic, index)) {
+        partition = partition_new(manager, topic, index);
+    }
+    return partition;
+}
+
+void replica_manager_add_log(struct replica_manager *manager, struct uuid topic_id,
+                             int32_t partition, int dir, struct log *log) {
+    struct partition *found = partition_for_load(manager, topic_id, partition);
+    if (found == NULL) {
+        log_start_on(log, manager->shard->shard);
+        log_remove(manager, log, dir);
+        return;
+    }
+    partition_set_log(found, log, dir);
+}
+
+void replica_manager_add_failed(struct replica_manager *manager, struct uuid topic_id,
+                                int32_t partition, int dir) {
+    struct partition *found = partition_for_load(manager, topic_id, partition);
+    if (found != NULL) {
+        found->dir = dir;
+        found->state = PARTITION_OFFLINE;
+    }
+}
+
+void replica_manager_set_loaded(struct replica_manager *manager) {
+    manager->loaded = true;
+    HMAP_FOREACH(node, &manager->shard->image->topics_by_id) {
+        ensure_topic(manager, CONTAINER_OF(node, struct image_topic, by_id));
+    }
+}
+
+void replica_manager_offsets(struct replica_manager *manager, struct arena *arena,
+                             struct replica_offsets **out, int *count) {
+    *out = arena_array(arena, manager->partitions.count + 1, sizeof(**out));
+    *count = 0;
+    HMAP_FOREACH(node, &manager->partitions) {
+        const struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->log != NULL) {
+            (*out)[(*count)++] = (struct replica_offsets){
+                .topic = arena_dup(arena, partition->topic),
+                .partition = partition->index,
+                .dir = partition->dir,
+                .recovery_point = log_recovery_point(partition->log),
+                .log_start = log_start_offset(partition->log),
+                .high_watermark = log_high_watermark(partition->log),
+            };
+        }
+    }
+}
+
+void replica_manager_apply_retention(struct replica_manager *manager, int64_t now_ms) {
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->state == PARTITION_ONLINE) {
+            log_apply_retention(partition->log, now_ms);
+            partition_mark_moved(partition);
+        }
+    }
+}
+
+void replica_manager_expire_producers(struct replica_manager *manager, int64_t now_ms) {
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->state == PARTITION_ONLINE) {
+            log_expire_producers(partition->log, now_ms);
+        }
+    }
+}
+
+void replica_manager_fail_dir(struct replica_manager *manager, int dir) {
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->dir == dir && partition->state != PARTITION_CLOSED) {
+            partition->state = PARTITION_OFFLINE;
+            partition_mark_moved(partition);
+        }
+    }
+}
+
+/* ---- The end of a turn ------------------------------------------------------------------------
+ */
+
+static enum kafka_error partition_wait_error(const struct partition *partition) {
+    switch (partition->state) {
+    case PARTITION_ONLINE:
+        return partition_is_leader(partition) ? ERROR_NONE : ERROR_NOT_LEADER_OR_FOLLOWER;
+    case PARTITION_OFFLINE:
+        return ERROR_KAFKA_STORAGE_ERROR;
+    case PARTITION_LOADING:
+    case PARTITION_CLOSED:
+        break;
+    }
+    return ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
+static void replica_manager_drain(struct deferred *deferred) {
+    struct replica_manager *manager = CONTAINER_OF(deferred, struct replica_manager, drain);
+    if (!list_empty(&manager->moved)) {
+        log_manager_mark_dirty(manager->shard);
+    }
+    while (!list_empty(&manager->moved)) {
+        struct partition *partition = LIST_FIRST(&manager->moved, struct partition, moved);
+        list_remove(&partition->moved);
+        enum kafka_error error = partition_wait_error(partition);
+        if (error != ERROR_NONE) {
+            partition_end_waits(partition, error);
+        } else {
+            partition_complete_appends(partition);
+            partition_wake_fetches(partition);
+        }
+    }
+    fetch_waits_run(manager);
+}
+
+/* ---- Closing ----------------------------------------------------------------------------------
+ */
+
+void replica_manager_check_closed(struct replica_manager *manager) {
+    if (manager->closing && manager->closing_logs == 0 && manager->closed != NULL) {
+        void (*closed)(void *ctx) = manager->closed;
+        manager->closed = NULL;
+        closed(manager->closed_ctx);
+    }
+}
+
+static void partition_log_closed(struct log *log, int result, void *ctx) {
+    struct partition *partition = ctx;
+    struct replica_manager *manager = partition->manager;
+    if (result != 0) {
+        LOG_WARN(manager->shard->node->machine, "replica", "log not closed cleanly",
+                 "topic=%.*s partition=%" PRId32 " errno=%d", SLICE_ARG(partition->topic),
+                 partition->index, -result);
+        if (manager->close_clean) {
+            log_manager_close_failed(manager->shard, partition->dir);
+        }
+    }
+    /* The log is kept until the manager is freed: the last checkpoints ask for its offsets. */
+    manager->closing_logs--;
+    replica_manager_check_closed(manager);
+}
+
+void replica_manager_close(struct replica_manager *manager, bool clean, void (*done)(void *ctx),
+                           void *ctx) {
+    ASSERT(!manager->closing);
+    manager->closing = true;
+    manager->close_clean = clean;
+    manager->closed = done;
+    manager->closed_ctx = ctx;
+    manager->closing_logs++; /* holds the end back until all were begun */
+    log_removals_stop(manager);
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        partition->state = PARTITION_CLOSED;
+        partition_end_waits(partition, ERROR_NOT_LEADER_OR_FOLLOWER);
+        partition_creation_abandon(partition);
+        if (partition->log != NULL) {
+            manager->closing_logs++;
+            log_close(partition->log, clean, partition_log_closed, partition);
+        }
+    }
+    manager->closing_logs--;
+    replica_manager_check_closed(manager);
+}
+
+void replica_manager_free(struct replica_manager *manager) {
+    if (manager == NULL) {
+        return;
+    }
+    deferred_cancel(&manager->drain);
+    log_removals_free(manager);
+    partition_creations_free(manager);
+    HMAP_FOREACH(node, &manager->partitions) {
+        struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        if (partition->log != NULL) {
+            log_free(partition->log);
+        }
+        partition_free(partition);
+    }
+    hmap_release(&manager->partitions);
+    fetch_sessions_free(manager->sessions);
+    free(manager);
+}

@@ -1,0 +1,74 @@
+/* The replica manager of a shard, for the files of broker/replica/. */
+#ifndef BROKER_REPLICA_REPLICA_MANAGER_H
+#define BROKER_REPLICA_REPLICA_MANAGER_H
+
+#include <stdbool.h>
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "broker/node.h"
+#include "broker/replica/partition.h"
+#include "broker/replica/replica.h"
+#include "runtime/machine.h"
+
+struct fetch_sessions;
+
+struct replica_manager {
+    struct node_shard *shard;
+    struct hmap partitions; /* struct partition.node */
+    bool loaded;            /* logs of the image's partitions were handed over */
+    bool closing;
+
+    struct list moved; /* struct partition.moved */
+    struct list woken; /* struct fetch_wait.woken */
+    struct deferred drain;
+
+    struct list removals;  /* struct log_removal.link: logs of deleted partitions */
+    struct list creations; /* struct partition_creation.link */
+
+    struct fetch_sessions *sessions;
+
+    int closing_logs;
+    bool close_clean;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+};
+
+/* NULL when this shard does not have it. */
+struct partition *replica_manager_find(const struct replica_manager *manager, struct uuid topic_id,
+                                       int32_t index);
+
+/* Takes a partition without log and without waits out of the map and frees it. */
+void replica_manager_drop(struct partition *partition);
+
+/* The last log that was waited for may be closed. */
+void replica_manager_check_closed(struct replica_manager *manager);
+
+/* ---- replica_create.c -------------------------------------------------------------------------
+ */
+
+/* Has the log manager make the partition's log; goes on when it is there. */
+void partition_create_log(struct partition *partition);
+
+/* The partition goes away; what is under way is dropped when it arrives. */
+void partition_creation_abandon(struct partition *partition);
+
+/* Frees what is under way, for replica_manager_free(). */
+void partition_creations_free(struct replica_manager *manager);
+
+/* ---- replica_remove.c -------------------------------------------------------------------------
+ */
+
+/*
+ * Closes a log that is no longer wanted, sets its directory aside as "-delete" and removes it after
+ * file.delete.delay.ms. What a crash leaves is removed at the next start by the log manager.
+ */
+void log_remove(struct replica_manager *manager, struct log *log, int dir);
+
+/* Frees what is under way, for replica_manager_free(). */
+void log_removals_free(struct replica_manager *manager);
+
+/* Waits no longer: removals that wait for their delay stay set aside for the next start. */
+void log_removals_stop(struct replica_manager *manager);
+
+#endif
