@@ -4,6 +4,7 @@
 #include "protocol/errors.h"
 #include "protocol/generated/api_versions_request.h"
 #include "protocol/generated/api_versions_response.h"
+#include "protocol/generated/consumer_group_heartbeat_request.h"
 #include "protocol/generated/consumer_group_member_metadata_value.h"
 #include "protocol/generated/create_topics_request.h"
 #include "protocol/generated/describe_topic_partitions_request.h"
@@ -91,6 +92,30 @@ Test(message_wire, null_is_refused_where_the_version_does_not_allow_it) {
     cr_assert_eq(out.len, 0u);
     cr_assert_eq(decode(&metadata_request_desc, 1, BYTES(0xff, 0xff, 0xff, 0xfe), &request),
                  MESSAGE_INVALID); /* -2 */
+}
+
+Test(message_wire, an_array_that_may_be_null_has_no_null_elements) {
+    struct consumer_group_heartbeat_request request;
+    message_init(&consumer_group_heartbeat_request_desc, &request);
+    request.subscribed_topic_names = &(struct slice){0};
+    request.subscribed_topic_names_count = 1;
+    cr_assert_eq(message_encode(&consumer_group_heartbeat_request_desc, 0, &request, &out, NULL),
+                 MESSAGE_INVALID);
+    request.subscribed_topic_names = &SLICE_LIT("t");
+    cr_assert_eq(message_encode(&consumer_group_heartbeat_request_desc, 0, &request, &out, NULL),
+                 MESSAGE_OK);
+    uint8_t *name = memchr(out.data, 't', out.len);
+    name[-1] = 0; /* null; the byte behind it becomes the length of what follows */
+    cr_assert_eq(decode(&consumer_group_heartbeat_request_desc, 0, buffer_slice(&out), &request),
+                 MESSAGE_INVALID);
+}
+
+Test(message_wire, any_byte_but_zero_is_true) {
+    struct metadata_request request;
+    cr_assert_eq(decode(&metadata_request_desc, 4, BYTES(0, 0, 0, 0, 0x7f), &request), MESSAGE_OK);
+    uint8_t byte;
+    memcpy(&byte, &request.allow_auto_topic_creation, 1);
+    cr_assert_eq(byte, 1);
 }
 
 Test(message_wire, an_empty_string_is_not_null) {
@@ -261,6 +286,9 @@ Test(message_wire, a_varint_above_32_bits_is_refused) {
     cr_assert_eq(
         decode(&metadata_request_desc, 12, BYTES(0xff, 0xff, 0xff, 0xff, 0x0f, 0, 0, 0), &request),
         MESSAGE_INVALID); /* 2^32 - 1 elements */
+    cr_assert_eq(
+        decode(&metadata_request_desc, 12, BYTES(0x80, 0x80, 0x80, 0x80, 0x08, 0, 0, 0), &request),
+        MESSAGE_INVALID); /* 2^31 */
     cr_assert_eq(
         decode(&metadata_request_desc, 12, BYTES(0x81, 0x80, 0x80, 0x80, 0x00, 1, 0, 0), &request),
         MESSAGE_OK); /* a long form of 1 is Kafka's to accept */
