@@ -151,8 +151,8 @@ struct api {
 /* NULL for keys that are not described. */
 const struct api *api_by_key(int16_t key);
 
-/* The version of the header in front of the body. Requests: 1 or 2 (flexible); ControlledShutdown 0
- * has 0. Responses: 0 or 1; ApiVersions always 0 (KIP-511). */
+/* The version of the header in front of the body. Requests: 1, or 2 for flexible versions.
+ * Responses: 0, or 1 for flexible versions, but ApiVersions always 0 (KIP-511). */
 int16_t api_request_header_version(const struct api *api, int16_t version);
 int16_t api_response_header_version(const struct api *api, int16_t version);
 
