@@ -140,6 +140,7 @@ static int write_identity(struct log_dir *dir, struct identity *identity, struct
         explain(errmsg, "format", dir->path, err);
         return err;
     }
+    identity->formatted = true;
     dir->id = identity->meta.directory_id;
     char text[UUID_TEXT_LEN + 1];
     LOG_INFO(node->machine, "storage", "log dir formatted", "dir=%s directory_id=%s", dir->path,
