@@ -68,6 +68,8 @@ struct machine {
     bool signals_open;
     sigset_t mask_before; /* of the thread that made the machine */
 
+    struct list listeners; /* of struct listener; on shard 0 */
+
     /* Announced bytes of frames that are not answered yet, over all listeners. */
     _Atomic size_t frame_memory;
     /* How many shards have connections waiting for frame_memory to fall. */

@@ -14,7 +14,7 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "runtime/uv/internal.h"
+#include "runtime/uv/net_internal.h"
 
 static const int SIGNALS[MACHINE_SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
 
@@ -159,7 +159,6 @@ static struct shard *shard_new(struct machine *machine, int index) {
 }
 
 static void shard_free(struct shard *shard) {
-    net_shard_abandon(shard->net);
     uv_prepare_stop(&shard->turn_end);
     uv_close((uv_handle_t *)&shard->wake, NULL);
     uv_close((uv_handle_t *)&shard->timer, NULL);
@@ -218,6 +217,7 @@ struct machine *machine_new(int shard_count, int worker_count) {
     ASSERT(worker_count >= 1);
     struct machine *machine = NEW(struct machine);
     machine->shard_count = shard_count;
+    list_init(&machine->listeners);
     atomic_init(&machine->log_level, LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
     sigset_t ours = our_signals();
@@ -244,9 +244,14 @@ void machine_free(struct machine *machine) {
     if (current_shard != NULL && current_shard->machine == machine) {
         current_shard = NULL;
     }
+    listeners_abandon(machine);
+    for (int i = 0; i < machine->shard_count; i++) {
+        net_shard_abandon(machine->shards[i]->net);
+    }
     for (int i = 0; i < machine->shard_count; i++) {
         shard_free(machine->shards[i]);
     }
+    listeners_free(machine);
     pthread_sigmask(SIG_SETMASK, &machine->mask_before, NULL);
     free(machine);
 }
@@ -286,6 +291,8 @@ void machine_run(struct machine *machine, void (*start)(void *ctx), void *ctx) {
     for (int i = 1; i < machine->shard_count; i++) {
         pthread_join(machine->shards[i]->thread, NULL);
     }
+    /* The program frees what its work used next. */
+    workers_stop(&machine->workers);
     atomic_store(&machine->running, false);
 }
 

@@ -1,0 +1,302 @@
+/*
+ * Sending: replies of one turn leave in as few system calls as possible.
+ *
+ * Bytes in memory are sent from where they are. A range of a file is read into a buffer of the
+ * shard (page cache only, RWF_NOWAIT) right before the send that takes it; what the socket did not
+ * take is read again later, so that a slow receiver costs no memory. What is not cached is read by
+ * a worker into memory of the connection's, at most FILE_CHUNK_SIZE at a time. A range that cannot
+ * be read in full closes the connection.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/assert.h"
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "runtime/file.h"
+#include "runtime/uv/file_fd.h"
+#include "runtime/uv/net_internal.h"
+
+#define PREFIX_LEN 4
+
+static size_t min_size(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+void conn_output_append(struct conn *conn, struct reply *reply) {
+    store_be32(reply->prefix, (uint32_t)reply->len);
+    list_append(&conn->output, &reply->link);
+    conn->output_len += PREFIX_LEN + reply->len;
+    conn_mark_dirty(conn);
+}
+
+/* ---- Ranges of files that are not cached ----------------------------------------------------- */
+
+static void cold_run(struct work *work) {
+    struct cold_read *cold = CONTAINER_OF(work, struct cold_read, work);
+    posix_fadvise(file_fd(cold->file), cold->pos, (off_t)cold->ahead, POSIX_FADV_WILLNEED);
+    cold->got = file_read_at(cold->file, cold->data, cold->len, cold->pos);
+}
+
+static void cold_free(struct cold_read *cold) {
+    list_remove(&cold->link);
+    file_unref(cold->file);
+    free(cold);
+}
+
+static void cold_done(struct work *work) {
+    struct cold_read *cold = CONTAINER_OF(work, struct cold_read, work);
+    struct conn *conn = cold->conn;
+    if (conn == NULL) {
+        cold_free(cold);
+        return;
+    }
+    cold->ready = true;
+    if (cold->got != (int64_t)cold->len) {
+        LOG_WARN(conn->net->shard->machine, "net", "a range of a file cannot be sent",
+                 "peer=%s pos=%lld len=%zu error=\"%s\"", conn->host, (long long)cold->pos,
+                 cold->len, cold->got < 0 ? strerror((int)-cold->got) : "the file ends before");
+        conn_close(conn, "a range of a file cannot be read");
+        return;
+    }
+    conn_mark_dirty(conn);
+}
+
+static void cold_start(struct conn *conn, const struct reply_part *part, size_t offset) {
+    size_t left = part->len - offset;
+    size_t len = min_size(left, FILE_CHUNK_SIZE);
+    struct cold_read *cold = xmalloc(sizeof(*cold) + len);
+    *cold = (struct cold_read){
+        .conn = conn,
+        .file = file_ref(part->owner.file),
+        .pos = part->pos + (int64_t)offset,
+        .len = len,
+        .ahead = min_size(left, FILE_READ_AHEAD),
+    };
+    list_append(&conn->net->cold_reads, &cold->link);
+    conn->cold = cold;
+    work_submit(conn->net->shard, &cold->work, cold_run, cold_done);
+}
+
+static void cold_drop(struct conn *conn) {
+    struct cold_read *cold = conn->cold;
+    conn->cold = NULL;
+    if (cold == NULL) {
+        return;
+    }
+    if (cold->ready) {
+        cold_free(cold);
+    } else {
+        cold->conn = NULL;
+    }
+}
+
+/* ---- Gathering ------------------------------------------------------------------------------- */
+
+struct gather {
+    struct conn *conn;
+    int iov_count;
+    size_t len;
+    size_t chunk_used; /* of the shard's file chunk */
+};
+
+static void gather_add(struct gather *gather, const void *data, size_t len) {
+    if (len > 0) {
+        gather->conn->net->iov[gather->iov_count++] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
+        gather->len += len;
+    }
+}
+
+/* Adds what is at hand of a file range from `offset`; false when the send must end there. */
+static bool gather_file(struct gather *gather, const struct reply_part *part, size_t offset) {
+    struct conn *conn = gather->conn;
+    int64_t pos = part->pos + (int64_t)offset;
+    size_t left = part->len - offset;
+    if (conn->cold != NULL) {
+        /* Only one cold range at a time, and the first thing not yet sent when it is ready. */
+        struct cold_read *cold = conn->cold;
+        if (!cold->ready || cold->file != part->owner.file || pos < cold->pos ||
+            pos >= cold->pos + (int64_t)cold->len) {
+            return false;
+        }
+        size_t skip = (size_t)(pos - cold->pos);
+        size_t len = min_size(left, cold->len - skip);
+        gather_add(gather, cold->data + skip, len);
+        return len == left;
+    }
+    if (gather->chunk_used >= conn->chunk_max) {
+        return false;
+    }
+    struct net_shard *net = conn->net;
+    if (net->file_chunk == NULL) {
+        net->file_chunk = xmalloc(FILE_CHUNK_SIZE);
+    }
+    struct iovec into = {.iov_base = net->file_chunk + gather->chunk_used,
+                         .iov_len = min_size(left, conn->chunk_max - gather->chunk_used)};
+    ssize_t got;
+    do {
+        got = preadv2(file_fd(part->owner.file), &into, 1, pos, RWF_NOWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got <= 0) {
+        /* Not cached, or no such question on this file system; an error or the end of the file is
+         * found again, and reported, by the worker. */
+        if (gather->len == 0) {
+            cold_start(conn, part, offset);
+        }
+        return false;
+    }
+    gather_add(gather, into.iov_base, (size_t)got);
+    gather->chunk_used += (size_t)got;
+    return (size_t)got == left;
+}
+
+static bool gather_reply(struct gather *gather, const struct reply *reply, bool first) {
+    struct conn *conn = gather->conn;
+    size_t prefix_sent = first ? conn->prefix_sent : 0;
+    gather_add(gather, reply->prefix + prefix_sent, PREFIX_LEN - prefix_sent);
+    for (int i = first ? conn->part : 0; i < reply->part_count; i++) {
+        const struct reply_part *part = &reply->parts[i];
+        size_t offset = first && i == conn->part ? conn->part_sent : 0;
+        if (gather->iov_count == OUTPUT_IOV_MAX) {
+            return false;
+        }
+        if (part->len == offset) {
+            continue;
+        }
+        if (part->kind != REPLY_FILE) {
+            gather_add(gather, part->data + offset, part->len - offset);
+        } else if (!gather_file(gather, part, offset)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void gather_output(struct gather *gather) {
+    struct conn *conn = gather->conn;
+    bool first = true;
+    LIST_FOREACH(it, &conn->output) {
+        if (gather->iov_count == OUTPUT_IOV_MAX ||
+            !gather_reply(gather, CONTAINER_OF(it, struct reply, link), first)) {
+            return;
+        }
+        first = false;
+    }
+}
+
+/* ---- Sending --------------------------------------------------------------------------------- */
+
+/* `len` more bytes were sent: moves the cursor and frees what is behind it. */
+static void advance(struct conn *conn, size_t len) {
+    conn->output_len -= len;
+    while (!list_empty(&conn->output)) {
+        struct reply *reply = LIST_FIRST(&conn->output, struct reply, link);
+        size_t step = min_size(PREFIX_LEN - conn->prefix_sent, len);
+        conn->prefix_sent += step;
+        len -= step;
+        if (conn->prefix_sent < PREFIX_LEN) {
+            return;
+        }
+        while (conn->part < reply->part_count) {
+            struct reply_part *part = &reply->parts[conn->part];
+            step = min_size(part->len - conn->part_sent, len);
+            conn->part_sent += step;
+            len -= step;
+            if (conn->part_sent < part->len) {
+                return;
+            }
+            reply_part_release(part);
+            conn->part++;
+            conn->part_sent = 0;
+        }
+        list_remove(&reply->link);
+        reply_free(reply);
+        conn->prefix_sent = 0;
+        conn->part = 0;
+    }
+    ASSERT(len == 0);
+}
+
+/* A cold range is done with when the cursor has left it. */
+static void drop_sent_cold(struct conn *conn) {
+    struct cold_read *cold = conn->cold;
+    if (cold == NULL || !cold->ready) {
+        return;
+    }
+    if (!list_empty(&conn->output)) {
+        const struct reply *reply = LIST_FIRST(&conn->output, struct reply, link);
+        if (conn->prefix_sent == PREFIX_LEN && conn->part < reply->part_count) {
+            const struct reply_part *part = &reply->parts[conn->part];
+            int64_t pos = part->pos + (int64_t)conn->part_sent;
+            if (part->kind == REPLY_FILE && part->owner.file == cold->file && pos >= cold->pos &&
+                pos < cold->pos + (int64_t)cold->len) {
+                return;
+            }
+        }
+    }
+    cold_drop(conn);
+}
+
+/* One send; false when the connection has to wait or is done. */
+static bool send_once(struct conn *conn, size_t *sent_total) {
+    struct gather gather = {.conn = conn};
+    gather_output(&gather);
+    if (gather.len == 0) {
+        return false;
+    }
+    struct msghdr message = {.msg_iov = conn->net->iov, .msg_iovlen = (size_t)gather.iov_count};
+    ssize_t sent;
+    do {
+        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0) {
+        if (errno == EAGAIN) {
+            conn->send_blocked = true;
+        } else {
+            conn_close_errno(conn, errno, "send");
+        }
+        return false;
+    }
+    if (conn->listener_shard != NULL && sent > 0) {
+        listener_conn_active(conn);
+    }
+    *sent_total += (size_t)sent;
+    advance(conn, (size_t)sent);
+    drop_sent_cold(conn);
+    if ((size_t)sent < gather.len) {
+        conn->send_blocked = true;
+        if (gather.chunk_used > 0 && conn->chunk_max > FILE_CHUNK_MIN) {
+            conn->chunk_max /= 2;
+        }
+        return false;
+    }
+    conn->chunk_max = min_size(conn->chunk_max * 2, FILE_CHUNK_SIZE);
+    return true;
+}
+
+void conn_flush(struct conn *conn) {
+    size_t sent = 0;
+    while (!conn->send_blocked && !list_empty(&conn->output) && conn->state == CONN_OPEN) {
+        if (!send_once(conn, &sent)) {
+            break;
+        }
+        if (sent >= FLUSH_BYTES_MAX) {
+            /* The others' turn: the poll comes back to this one. */
+            conn->send_blocked = !list_empty(&conn->output);
+        }
+    }
+}
+
+void conn_output_release(struct conn *conn) {
+    cold_drop(conn);
+    while (!list_empty(&conn->output)) {
+        struct reply *reply = LIST_FIRST(&conn->output, struct reply, link);
+        list_remove(&reply->link);
+        reply_free(reply);
+    }
+    conn->output_len = 0;
+}

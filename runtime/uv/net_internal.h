@@ -1,0 +1,224 @@
+/*
+ * The insides of the network, shared by net_shard.c, listener.c, conn.c, conn_output.c and
+ * dialer.c.
+ *
+ * A connection goes CONNECTING (dialled ones only) -> OPEN -> CLOSING -> CLOSED. conn_close() makes
+ * it CLOSING at once, which stops its socket; the end of the turn calls on_close and makes it
+ * CLOSED; its memory goes when libuv has let go of the handle.
+ */
+#ifndef RUNTIME_UV_NET_INTERNAL_H
+#define RUNTIME_UV_NET_INTERNAL_H
+
+#include <netinet/in.h>
+#include <sys/uio.h>
+
+#include "base/hmap.h"
+#include "runtime/net.h"
+#include "runtime/reply.h"
+#include "runtime/uv/internal.h"
+
+#define SCRATCH_SIZE      (64 * 1024)   /* small frames are received together */
+#define FILE_CHUNK_SIZE   (256 * 1024)  /* of a file, read and sent in one go */
+#define FILE_CHUNK_MIN    (16 * 1024)   /* for receivers that take little at a time */
+#define FILE_READ_AHEAD   (1024 * 1024) /* of a cold file, asked of the kernel */
+#define FLUSH_BYTES_MAX   (1024 * 1024) /* of one connection in one turn */
+#define RECEIVE_ROUND_MAX 4             /* receives of one connection in one turn */
+#define OUTPUT_IOV_MAX    64
+#define CLOSE_REASON_SIZE 128
+
+enum conn_state { CONN_CONNECTING, CONN_OPEN, CONN_CLOSING, CONN_CLOSED };
+
+struct exchange {
+    struct list link;  /* in conn->exchanges, in order of arrival; or in the pool */
+    struct conn *conn; /* NULL when it has closed */
+    struct net_shard *net;
+    struct reply *reply;
+    size_t frame_len; /* accounted in machine->frame_memory until the exchange ends */
+    bool ended;       /* waits for those before it */
+};
+
+struct exchange_slab {
+    struct exchange_slab *next;
+    struct exchange exchanges[64];
+};
+
+/* The network's part of a shard. */
+struct net_shard {
+    struct shard *shard;
+    struct list conns;          /* by conn.link: all but closed ones */
+    struct list dirty;          /* by conn.dirty_link: to be serviced at the end of the turn */
+    struct list closing;        /* by conn.closing_link */
+    struct list memory_waiters; /* by conn.memory_link: wait for machine->frame_memory to fall */
+    struct post memory_post;
+    atomic_bool memory_posted;
+    struct list cold_reads; /* by cold_read.link: all of this shard */
+    struct list dials;      /* by dial.link: all of this shard */
+
+    struct list exchange_pool;
+    struct exchange_slab *exchange_slabs;
+
+    uint8_t *scratch;    /* SCRATCH_SIZE, made at the first receive */
+    uint8_t *file_chunk; /* FILE_CHUNK_SIZE, made at the first use */
+    struct iovec iov[OUTPUT_IOV_MAX];
+};
+
+/* One listener on one shard. */
+struct listener_shard {
+    struct listener *listener;
+    struct net_shard *net;
+    int fd;
+    uv_poll_t poll;
+    bool poll_open;
+    bool closing;
+    int conn_count;
+    struct list idle_order; /* by conn.idle_link: longest silent first */
+    struct timer idle_timer;
+    struct timer accept_timer; /* runs while accepting pauses for want of descriptors */
+    int64_t accept_logged_ms;
+    atomic_bool waiting; /* for connections_max */
+    struct post open_post;
+    struct post close_post;
+    struct post resume_post;
+    atomic_bool resume_posted;
+};
+
+struct listener {
+    struct list link; /* machine->listeners */
+    struct machine *machine;
+    struct listener_options options; /* host is dropped after opening */
+    struct listener_handler handler;
+    void *ctx;
+    int port;
+    atomic_int conn_count;
+    atomic_int refs; /* one a shard, and one for each post on its way */
+    atomic_bool closing;
+    struct post closed_post;
+    void (*closed)(void *ctx);
+    void *closed_ctx;
+    pthread_mutex_t peers_lock; /* over peers; used with connections_per_ip_max only */
+    struct hmap peers;          /* of struct peer by host */
+    struct listener_shard shards[];
+};
+
+/* A range of a file that was not cached, read by a worker. Outlives its connection. */
+struct cold_read {
+    struct work work;
+    struct list link;
+    struct conn *conn; /* NULL when it has closed */
+    struct file *file;
+    int64_t pos;
+    size_t len;
+    size_t ahead;
+    int64_t got; /* count or negative errno */
+    bool ready;
+    uint8_t data[];
+};
+
+struct dial;
+
+struct conn {
+    struct list link;
+    struct list idle_link;
+    struct list dirty_link;
+    struct list closing_link;
+    struct list memory_link;
+    struct net_shard *net;
+    struct listener_shard *listener_shard; /* NULL for dialled connections */
+    struct dial *dial;                     /* NULL for accepted ones */
+    void *data;
+    enum conn_state state;
+
+    int fd; /* -1 before the first connect */
+    uv_poll_t poll;
+    bool poll_open;
+    int events; /* what poll waits for now */
+
+    size_t frame_max;
+    struct frame *frame; /* being received */
+    size_t frame_got;
+    uint8_t header[4];
+    int header_len;
+    uint8_t *stash; /* heap: received, but back-pressure came before it was looked at */
+    size_t stash_pos;
+    size_t stash_len;
+    int pause_count;
+
+    struct list exchanges;
+    int exchange_count;
+
+    struct list output; /* of struct reply */
+    size_t output_len;  /* unsent bytes, prefixes included */
+    size_t prefix_sent; /* of the first reply, as the next two */
+    int part;           /* the one being sent */
+    size_t part_sent;
+    bool send_blocked; /* until the socket is writable */
+    size_t chunk_max;  /* of file bytes read for one send */
+    struct cold_read *cold;
+
+    int64_t active_ms;
+    char host[INET6_ADDRSTRLEN];
+    char reason[CLOSE_REASON_SIZE];
+};
+
+/* ---- net_shard.c ---- */
+
+struct exchange *exchange_new(struct conn *conn, size_t frame_len);
+
+/* Takes len bytes of the machine's frame memory; false when it is used up, and then the connection
+ * is serviced again when some is free. max 0 is no limit. */
+bool frame_memory_take(struct conn *conn, size_t len, size_t max);
+void frame_memory_give(struct net_shard *net, size_t len);
+
+/* ---- conn.c ---- */
+
+/* A new connection in CONNECTING (dialled) or OPEN (accepted) state; fd may be -1. */
+struct conn *conn_new(struct net_shard *net, int fd, enum conn_state state, size_t frame_max);
+
+/* Makes (or makes anew) the poll handle for conn->fd. */
+int conn_poll_open(struct conn *conn);
+
+/* Waits for what the connection's state asks for. */
+void conn_update_events(struct conn *conn);
+void conn_mark_dirty(struct conn *conn);
+
+/* At the end of a turn. */
+void conn_service(struct conn *conn);
+void conn_finish_close(struct conn *conn);
+
+/* Frees what the connection owns and lets go of the handle, without callbacks. */
+void conn_destroy(struct conn *conn);
+
+void conn_close_errno(struct conn *conn, int err, const char *doing);
+
+/* The text of a socket address, IPv4 in IPv6 as IPv4. */
+void address_format(const struct sockaddr_storage *address, char out[INET6_ADDRSTRLEN]);
+
+/* ---- conn_output.c ---- */
+
+void conn_output_append(struct conn *conn, struct reply *reply);
+void conn_flush(struct conn *conn);
+void conn_output_release(struct conn *conn);
+
+/* ---- listener.c ---- */
+
+/* A connection of the listener closed (on its shard). */
+void listener_conn_closed(struct listener_shard *on, const char *host);
+
+/* A connection did something: puts off its idle close. */
+void listener_conn_active(struct conn *conn);
+
+/* machine_free(): closes handles; frees, when the loops have let go of them. */
+void listeners_abandon(struct machine *machine);
+void listeners_free(struct machine *machine);
+
+/* ---- dialer.c ---- */
+
+/* The socket of a connecting connection became writable, or broke. */
+void dial_progress(struct conn *conn);
+void dial_frame(struct conn *conn, struct frame *frame);
+
+/* Called once when the connection closed; the dial goes with it. */
+void dial_closed(struct conn *conn, bool callback);
+void dial_free_all(struct net_shard *net);
+
+#endif
