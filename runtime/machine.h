@@ -38,8 +38,8 @@ void machine_free(struct machine *machine);
 
 /*
  * Runs shard 0 on the calling thread and the other shards on threads of their own; returns when
- * machine_stop() was called and all shards and workers have stopped. `start` is the first thing that runs, on
- * shard 0.
+ * machine_stop() was called and all shards and workers have stopped. `start` is the first thing
+ * that runs, on shard 0.
  */
 void machine_run(struct machine *machine, void (*start)(void *ctx), void *ctx);
 
