@@ -1,0 +1,143 @@
+/*
+ * A node as far as partitions see one: a few shards, an image of four topics, and logs in memory
+ * whose syncs the test decides. It takes the place of the runtime, of storage and of the rest of
+ * the broker at link time. Requests go through the API handlers; answers are encoded in the
+ * request's version, with the file ranges put in, and decoded again.
+ *
+ * Topics: "a" and "b" with four partitions, "compact" and "__consumer_offsets" with one.
+ */
+#ifndef TESTS_UNIT_BROKER_REPLICA_WORLD_H
+#define TESTS_UNIT_BROKER_REPLICA_WORLD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "broker/config/config.h"
+#include "broker/metadata/image.h"
+#include "broker/node.h"
+#include "broker/replica/partition.h"
+#include "broker/server/request.h"
+#include "runtime/machine.h"
+#include "storage/log.h"
+
+#define WORLD_SHARDS_MAX     3
+#define WORLD_TOPICS         4
+#define WORLD_PARTITIONS_MAX 4
+#define WORLD_TIMERS_MAX     64
+#define WALL_MS              INT64_C(1700000000000)
+#define TOPIC_A              0
+#define TOPIC_B              1
+#define TOPIC_COMPACT        2
+#define TOPIC_INTERNAL       3
+
+struct shard {
+    struct machine *machine;
+    int index;
+};
+
+struct machine {
+    struct shard shards[WORLD_SHARDS_MAX];
+    int64_t now_ms;
+    uint64_t random;
+    struct timer *timers[WORLD_TIMERS_MAX];
+    struct list deferred;
+    struct list work;
+    struct post *post_head;
+    struct post *post_tail;
+    int posts; /* since the start */
+};
+
+struct file {
+    int refs;
+};
+
+struct log {
+    struct log_config config;
+    struct uuid topic_id;
+    char directory[64];
+    struct buffer bytes;
+    struct log_range batches[256];
+    int batch_count;
+    int64_t start;
+    int64_t end;
+    int64_t synced;
+    int64_t high_watermark;
+    int32_t epoch;
+    struct list waiters; /* struct log_waiter.link */
+    struct file file;
+    int reads;
+    bool closed;
+};
+
+struct world {
+    struct machine machine;
+    struct node node;
+    struct image image;
+    struct image_topic topics[WORLD_TOPICS];
+    struct image_partition partitions[WORLD_TOPICS][WORLD_PARTITIONS_MAX];
+    struct log *logs[WORLD_TOPICS][WORLD_PARTITIONS_MAX];
+    bool deleted[WORLD_TOPICS];
+    int32_t replicas[1];
+    struct image_broker broker;
+    struct image_endpoint endpoint;
+    bool durable;
+    int64_t min_insync;
+    int append_result;             /* of the next appends: a negative errno */
+    enum kafka_error append_error; /* likewise */
+    int64_t duplicate_of;          /* the next append is one of this offset; -1 */
+    int removed;                   /* directories */
+};
+
+extern struct world world;
+
+void world_init(int shards, bool durable);
+void world_free(void);
+void world_settle(void);
+void world_advance(int64_t ms);
+struct partition *world_partition(int topic, int32_t index);
+
+/* Ends the sync that a log's waiters wait for, with a result. */
+void world_sync(int topic, int32_t index, int result);
+void world_sync_all(void);
+void world_delete_topic(int topic);
+
+/* Of one record with that value. Fields beyond that: `options`. */
+struct batch_options world_batch_options(void);
+void world_batch(struct buffer *out, const struct batch_options *options, const char *key,
+                 const char *value);
+
+struct call {
+    struct request request;
+    bool done;
+    bool nothing;
+    bool closed;
+    void *response; /* decoded; in the arena */
+    struct arena arena;
+    struct buffer bytes;
+};
+
+/* `body` must live until the call is done. */
+void call_start(struct call *call, void (*handler)(struct request *request), int16_t api_key,
+                int16_t version, const void *body);
+void call_free(struct call *call);
+
+/* One batch of one record to one partition. */
+struct produce_call {
+    struct call call;
+    struct buffer batch;
+    struct frame *frame;
+    void *body;
+    void *topic;
+    void *partition;
+};
+void produce_start(struct produce_call *produce, int16_t version, int16_t acks, int topic,
+                   int32_t index, struct slice records);
+int16_t produce_error(const struct produce_call *produce);
+int64_t produce_offset(const struct produce_call *produce);
+void produce_free(struct produce_call *produce);
+
+/* Produced with acks=1 and synced. */
+void world_put(int topic, int32_t index, const char *value);
+
+#endif
