@@ -47,7 +47,7 @@ static void creation_discard(struct partition_creation *creation) {
     creation_free(creation);
 }
 
-static void creation_done(struct log_create *create, int result) {
+static void creation_step(struct log_create *create, int result) {
     struct partition_creation *creation = CONTAINER_OF(create, struct partition_creation, create);
     struct partition *partition = creation->partition;
     if (result != 0) {
@@ -72,9 +72,22 @@ static void creation_done(struct log_create *create, int result) {
     }
 }
 
-static void creation_retry(struct timer *timer) {
-    struct partition_creation *creation = CONTAINER_OF(timer, struct partition_creation, retry);
+static void creation_done(struct log_create *create, int result) {
+    struct replica_manager *manager =
+        CONTAINER_OF(create, struct partition_creation, create)->manager;
+    creation_step(create, result);
+    manager->closing_logs--;
+    replica_manager_check_closed(manager);
+}
+
+/* A manager that closes waits for what is on its way. */
+static void creation_submit(struct partition_creation *creation) {
+    creation->manager->closing_logs++;
     log_manager_create_log(creation->manager->shard, &creation->create);
+}
+
+static void creation_retry(struct timer *timer) {
+    creation_submit(CONTAINER_OF(timer, struct partition_creation, retry));
 }
 
 /* Where the controller placed this node's replica; zero when it did not say. */
@@ -106,7 +119,7 @@ void partition_create_log(struct partition *partition) {
     timer_init(&creation->retry, manager->shard->shard, creation_retry);
     list_append(&manager->creations, &creation->link);
     partition->creation = creation;
-    log_manager_create_log(manager->shard, &creation->create);
+    creation_submit(creation);
 }
 
 void partition_creation_abandon(struct partition *partition) {

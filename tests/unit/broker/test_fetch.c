@@ -158,8 +158,10 @@ Test(fetch, waits_for_min_bytes_over_all_its_partitions) {
     fetch.body.min_bytes = 3 * size;
     fetch_start(&fetch, 12);
     cr_assert_not(fetch.call.done);
+    int reads = world.logs[TOPIC_A][0]->reads;
     world_put(TOPIC_B, 3, "y");
     cr_assert_not(fetch.call.done);
+    cr_assert_eq(world.logs[TOPIC_A][0]->reads, reads, "only the log that moved is looked at");
     world_put(TOPIC_A, 0, "z");
     cr_assert(fetch.call.done);
     cr_assert_eq(told_count(&fetch), 2);

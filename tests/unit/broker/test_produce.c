@@ -127,6 +127,21 @@ Test(produce, a_duplicate_waits_for_the_commit_of_the_original) {
     produce_free(&duplicate);
 }
 
+Test(produce, a_duplicate_is_not_held_up_by_what_came_after_its_original) {
+    struct produce_call later;
+    struct produce_call duplicate;
+    world_put(TOPIC_A, 0, "original");
+    produce_start(&later, 9, -1, TOPIC_A, 0, buffer_slice(&batch));
+    world.duplicate_of = 0;
+    produce_start(&duplicate, 9, -1, TOPIC_A, 0, buffer_slice(&batch));
+    cr_assert(duplicate.call.done);
+    cr_assert_not(later.call.done);
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert(later.call.done);
+    produce_free(&later);
+    produce_free(&duplicate);
+}
+
 Test(produce, what_the_log_says_of_a_sequence_reaches_the_client) {
     world.append_error = ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER;
     check_error(9, -1, TOPIC_A, 0, ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER);
