@@ -502,7 +502,11 @@ bool log_manager_dir_online(const struct log_manager *manager, int index) {
     return true;
 }
 
-void log_manager_create_log(struct node_shard *owner, struct log_create *create) {
+static void create_now(struct log_create *create) {
+    if (world.create_result != 0) {
+        create->fn(create, world.create_result);
+        return;
+    }
     for (int i = 0; i < WORLD_TOPICS; i++) {
         if (uuid_equal(world.topics[i].id, create->topic_id)) {
             create->log = log_make(i, create->partition);
@@ -511,6 +515,21 @@ void log_manager_create_log(struct node_shard *owner, struct log_create *create)
             return;
         }
     }
+}
+
+void log_manager_create_log(struct node_shard *owner, struct log_create *create) {
+    if (world.create_held) {
+        world.held = create;
+    } else {
+        create_now(create);
+    }
+}
+
+void world_create_held(void) {
+    struct log_create *create = world.held;
+    world.held = NULL;
+    create_now(create);
+    world_settle();
 }
 
 /* ---- The world --------------------------------------------------------------------------------
@@ -620,14 +639,23 @@ void world_sync_all(void) {
     }
 }
 
-void world_delete_topic(int topic) {
-    world.deleted[topic] = true;
-    struct image_change change = {.kind = IMAGE_TOPIC_DELETED, .topic_id = world.topics[topic].id};
+static void tell_change(int topic, enum image_change_kind kind) {
+    struct image_change change = {.kind = kind, .topic_id = world.topics[topic].id};
     struct image_delta delta = {.changes = &change, .count = 1};
     for (int i = 0; i < world.node.shard_count; i++) {
         replica_manager_apply(world.node.shards[i].replicas, &delta);
     }
     world_settle();
+}
+
+void world_delete_topic(int topic) {
+    world.deleted[topic] = true;
+    tell_change(topic, IMAGE_TOPIC_DELETED);
+}
+
+void world_create_topic(int topic) {
+    world.deleted[topic] = false;
+    tell_change(topic, IMAGE_TOPIC_CREATED);
 }
 
 /* ---- Requests ---------------------------------------------------------------------------------

@@ -21,6 +21,8 @@
 #include "runtime/machine.h"
 #include "storage/log.h"
 
+struct log_create;
+
 #define WORLD_SHARDS_MAX     3
 #define WORLD_TOPICS         4
 #define WORLD_PARTITIONS_MAX 4
@@ -86,7 +88,10 @@ struct world {
     int append_result;             /* of the next appends: a negative errno */
     enum kafka_error append_error; /* likewise */
     int64_t duplicate_of;          /* the next append is one of this offset; -1 */
-    int removed;                   /* directories */
+    int create_result;             /* of the next logs to be made: a negative errno */
+    bool create_held;              /* logs are made by world_create_held() only */
+    struct log_create *held;
+    int removed; /* directories */
 };
 
 extern struct world world;
@@ -101,6 +106,10 @@ struct partition *world_partition(int topic, int32_t index);
 void world_sync(int topic, int32_t index, int result);
 void world_sync_all(void);
 void world_delete_topic(int topic);
+
+/* A topic that the image has appears. */
+void world_create_topic(int topic);
+void world_create_held(void);
 
 /* Of one record with that value. Fields beyond that: `options`. */
 struct batch_options world_batch_options(void);
