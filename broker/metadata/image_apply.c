@@ -208,9 +208,11 @@ bool image_apply(struct image *image, struct slice record, struct image_changes 
         image->in_transaction = true;
         return true;
     case RECORD_END_TRANSACTION:
+        return image->in_transaction && version == 0 && end_transaction(image, true, changes);
     case RECORD_ABORT_TRANSACTION:
-        return image->in_transaction && version == 0 &&
-               end_transaction(image, type == RECORD_END_TRANSACTION, changes);
+        /* Also where none is open: an image that was filled from a snapshot, or from another image,
+         * does not have the records that a new leader aborts. */
+        return version == 0 && end_transaction(image, false, changes);
     default:
         if (image->in_transaction) {
             hold_back(image, record);

@@ -1,0 +1,430 @@
+/*
+ * The controller: start, registration, and the loop from decision to answer.
+ *
+ *   decide on the controller's image -> propose (append) -> apply to the controller's image
+ *       ... synced: committed ...
+ *   apply on every shard -> all shards told -> answer
+ *
+ * The controller's image is ahead of the shards' by what is not committed yet. So the next decision
+ * does not wait for the disk, and many decisions share one sync, while nobody outside sees anything
+ * that a crash could take back. Should leadership be lost (with more than one node), the image is
+ * to be made anew from what is committed; the quorum of one loses it only by failing, and then the
+ * process ends.
+ */
+#include "broker/controller/controller.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "broker/config/config.h"
+#include "broker/controller/controller_internal.h"
+#include "broker/metadata/features.h"
+#include "broker/metadata/image_write.h"
+#include "broker/node.h"
+#include "broker/replica/log_manager.h"
+#include "protocol/generated/abort_transaction_record.h"
+#include "protocol/generated/create_topics_request.h"
+#include "protocol/generated/create_topics_response.h"
+#include "protocol/message.h"
+#include "runtime/log.h"
+
+struct controller *controller_new(struct node *node) {
+    struct controller *controller = NEW(struct controller);
+    controller->node = node;
+    controller->image = image_new();
+    controller->applied = -1;
+    list_init(&controller->ops);
+    list_init(&controller->applies);
+    list_init(&controller->producer_id_waiters);
+    arena_init(&controller->arena, SIZE_MAX);
+    return controller;
+}
+
+void controller_free(struct controller *controller) {
+    if (controller == NULL) {
+        return;
+    }
+    controller_applies_free(controller);
+    controller_ids_free(controller);
+    metadata_log_free(controller->quorum);
+    image_free(controller->image);
+    arena_release(&controller->arena);
+    free(controller);
+}
+
+/* ---- Deciding -------------------------------------------------------------------------------- */
+
+void decision_init(struct controller *controller, struct decision *d, struct arena *arena) {
+    const struct node *node = controller->node;
+    *d = (struct decision){
+        .image = controller->image,
+        .config = node->config,
+        .broker = node->shards[0].config,
+        .machine = node->machine,
+        .node_id = node->id,
+        .metadata_version = image_feature_level(controller->image, FEATURE_METADATA_VERSION),
+        .next_offset = controller->active ? quorum_end_offset(controller->quorum) : -1,
+        .arena = arena,
+    };
+    record_list_init(&d->records, arena);
+}
+
+static enum kafka_error propose(struct controller *controller, const struct decision *d,
+                                int64_t *last_offset) {
+    int64_t base_offset;
+    int result =
+        quorum_propose(controller->quorum, d->records.values, d->records.count, &base_offset);
+    if (result != 0) {
+        return result == -EAGAIN ? ERROR_NOT_CONTROLLER : ERROR_UNKNOWN_SERVER_ERROR;
+    }
+    for (int i = 0; i < d->records.count; i++) {
+        bool ok = image_apply(controller->image, d->records.values[i], NULL);
+        ASSERT(ok);
+    }
+    *last_offset = base_offset + d->records.count - 1;
+    controller->image->offset = *last_offset;
+    return ERROR_NONE;
+}
+
+enum kafka_error controller_submit(struct controller *controller, struct decision *d,
+                                   struct controller_op *op, void (*fn)(struct controller_op *op)) {
+    if (!controller->active) {
+        return ERROR_NOT_CONTROLLER;
+    }
+    op->fn = fn;
+    op->last_offset = quorum_end_offset(controller->quorum) - 1;
+    if (d->records.count > 0) {
+        enum kafka_error error = propose(controller, d, &op->last_offset);
+        if (error != ERROR_NONE) {
+            return error;
+        }
+    }
+    if (op->last_offset <= controller->applied) {
+        op->fn(op);
+    } else {
+        list_append(&controller->ops, &op->link);
+    }
+    return ERROR_NONE;
+}
+
+/* ---- What the quorum tells ------------------------------------------------------------------- */
+
+/* Before this node leads, everything told is old: it only builds the image. */
+static void replay(struct controller *controller, struct quorum_batch *batch) {
+    for (int i = 0; i < batch->count && !controller->replay_failed; i++) {
+        if (!image_apply(controller->image, batch->values[i], NULL)) {
+            int type = -1;
+            int16_t version = -1;
+            struct slice body;
+            (void)metadata_record_parse(batch->values[i], &type, &version, &body);
+            controller->replay_failed = true;
+            errmsg_set(controller->errmsg,
+                       "the metadata record of type %d, version %d at offset %" PRId64
+                       " is not known to this release, or contradicts what is before it",
+                       type, version, batch->base_offset + i);
+        }
+    }
+    controller->image->offset = batch->last_offset;
+    controller->image->epoch = batch->epoch;
+    quorum_batch_free(batch);
+}
+
+static void write_snapshot(struct controller *controller) {
+    const struct image *committed = controller->node->shards[0].image;
+    struct arena arena;
+    struct record_list values;
+    arena_init(&arena, SIZE_MAX);
+    record_list_init(&values, &arena);
+    image_write(committed, &values);
+    metadata_log_snapshot(controller->quorum, &values, committed->offset, committed->epoch);
+    arena_release(&arena);
+}
+
+static void on_committed(void *ctx, struct quorum_batch *batch) {
+    struct controller *controller = ctx;
+    if (!controller->active) {
+        replay(controller, batch);
+        return;
+    }
+    controller_apply(controller, batch);
+    if (metadata_log_bytes_since_snapshot(controller->quorum) >
+        config_int(controller->node->config,
+                   CONFIG_METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS)) {
+        write_snapshot(controller);
+    }
+}
+
+static void on_leading(void *ctx, int32_t epoch) {
+    struct controller *controller = ctx;
+    controller->active = true;
+    LOG_INFO(controller->node->machine, "controller", "leading", "epoch=%" PRId32, epoch);
+}
+
+static void on_lost(void *ctx) {
+    struct controller *controller = ctx;
+    controller->active = false;
+    node_fail(controller->node, "leadership of the metadata quorum was lost");
+}
+
+static void on_failed(void *ctx, int error) {
+    struct controller *controller = ctx;
+    controller->active = false;
+    LOG_ERROR(controller->node->machine, "controller", "metadata log failed", "reason=\"%s\"",
+              strerror(-error));
+    node_fail(controller->node, "the metadata log cannot be written");
+}
+
+/* ---- Start ----------------------------------------------------------------------------------- */
+
+static void step_end(struct controller *controller, int result) {
+    arena_reset(&controller->arena);
+    controller->done(controller->ctx, result);
+}
+
+static void started(struct controller_op *op) {
+    step_end(CONTAINER_OF(op, struct controller, step), 0);
+}
+
+/* The shards begin with the image as it was replayed. */
+static void fill_shards(struct controller *controller) {
+    struct quorum_batch *batch = NEW(struct quorum_batch);
+    struct record_list values;
+    arena_init(&batch->arena, SIZE_MAX);
+    record_list_init(&values, &batch->arena);
+    image_write(controller->image, &values);
+    batch->values = values.values;
+    batch->count = values.count;
+    batch->last_offset = quorum_high_watermark(controller->quorum) - 1;
+    batch->epoch = quorum_epoch(controller->quorum);
+    controller_apply(controller, batch);
+}
+
+static int check_features(struct controller *controller) {
+    int16_t level = image_feature_level(controller->image, FEATURE_METADATA_VERSION);
+    if (level > METADATA_VERSION_LATEST) {
+        errmsg_set(controller->errmsg,
+                   "the cluster has metadata.version %d; this release knows it up to %d", level,
+                   METADATA_VERSION_LATEST);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static void on_opened(void *ctx, int result) {
+    struct controller *controller = ctx;
+    if (result == 0 && controller->replay_failed) {
+        result = -EUCLEAN;
+    }
+    if (result == 0) {
+        result = check_features(controller);
+    }
+    if (result != 0) {
+        controller->active = false;
+        step_end(controller, result);
+        return;
+    }
+    fill_shards(controller);
+    struct decision d;
+    decision_init(controller, &d, &controller->arena);
+    if (controller->image->in_transaction) {
+        /* The leader before crashed between begin and end: nobody will end it. */
+        struct abort_transaction_record record;
+        message_init(&abort_transaction_record_desc, &record);
+        record.reason = SLICE_LIT("the leader that began it is gone");
+        record_list_add(&d.records, RECORD_ABORT_TRANSACTION, 0, &abort_transaction_record_desc,
+                        &record);
+    }
+    const struct slice *values;
+    int count;
+    metadata_log_bootstrap(controller->quorum, &values, &count);
+    for (int i = 0; i < count; i++) {
+        record_list_add_value(&d.records, values[i]);
+    }
+    if (controller_submit(controller, &d, &controller->step, started) != ERROR_NONE) {
+        errmsg_set(controller->errmsg, "the metadata log cannot be written");
+        step_end(controller, -EIO);
+    }
+}
+
+void controller_start(struct controller *controller, const char *metadata_dir,
+                      struct errmsg *errmsg, void (*done)(void *ctx, int result), void *ctx) {
+    controller->errmsg = errmsg;
+    controller->done = done;
+    controller->ctx = ctx;
+    struct metadata_log_options options = {
+        .shard = controller->node->shards[0].shard,
+        .config = controller->node->config,
+        .node_id = controller->node->id,
+        .metadata_dir = metadata_dir,
+        .client = {.committed = on_committed,
+                   .leading = on_leading,
+                   .lost = on_lost,
+                   .failed = on_failed,
+                   .ctx = controller},
+    };
+    controller->quorum = metadata_log_open(&options, errmsg, on_opened, controller);
+}
+
+/* ---- Registration ---------------------------------------------------------------------------- */
+
+/* The registration of this process; in the step's arena. */
+static void describe_self(struct controller *controller, struct broker_registration *out) {
+    const struct node *node = controller->node;
+    int listeners = config_listener_count(node->config);
+    int dirs = log_manager_dir_count(node->log_manager);
+    struct image_endpoint *endpoints = (struct image_endpoint *)arena_array(
+        &controller->arena, (size_t)listeners, sizeof(struct image_endpoint));
+    struct uuid *ids =
+        (struct uuid *)arena_array(&controller->arena, (size_t)dirs, sizeof(struct uuid));
+    *out = (struct broker_registration){
+        .incarnation_id = node->incarnation_id,
+        .endpoints = endpoints,
+        .log_dirs = ids,
+        .rack = config_string(node->config, CONFIG_BROKER_RACK),
+    };
+    for (int i = 0; i < listeners; i++) {
+        const struct config_listener *listener = config_listener_at(node->config, i);
+        const struct config_listener *told = config_advertised(node->config, i);
+        if (listener->controller || told == NULL) {
+            continue;
+        }
+        endpoints[out->endpoint_count++] = (struct image_endpoint){
+            .name = slice_str(told->name),
+            .host = slice_str(told->host),
+            .port = (uint16_t)told->port,
+            .security_protocol = told->security_protocol,
+        };
+    }
+    for (int i = 0; i < dirs; i++) {
+        if (log_manager_dir_online(node->log_manager, i)) {
+            ids[out->log_dir_count++] = log_manager_dir_id(node->log_manager, i);
+        }
+    }
+}
+
+static void submit_step(struct controller *controller, struct decision *d,
+                        void (*next)(struct controller_op *op)) {
+    if (controller_submit(controller, d, &controller->step, next) != ERROR_NONE) {
+        errmsg_set(controller->errmsg, "the metadata log cannot be written");
+        step_end(controller, -EIO);
+    }
+}
+
+static void ensure_topics(struct controller_op *op) {
+    struct controller *controller = CONTAINER_OF(op, struct controller, step);
+    struct decision d;
+    decision_init(controller, &d, &controller->arena);
+    const struct create_topics_request *request = configured_topics_request(&d);
+    if (request == NULL) {
+        step_end(controller, 0);
+        return;
+    }
+    struct create_topics_response response;
+    decide_create_topics(&d, request, &response);
+    for (int32_t i = 0; i < response.topics_count; i++) {
+        if (response.topics[i].error_code != ERROR_NONE) {
+            struct slice reason = response.topics[i].error_message;
+            errmsg_set(controller->errmsg, "the configured topic '%.*s' cannot be created: %.*s",
+                       SLICE_ARG(response.topics[i].name), SLICE_ARG(reason));
+            step_end(controller, -EINVAL);
+            return;
+        }
+    }
+    LOG_INFO(controller->node->machine, "controller", "configured topics created", "count=%d",
+             response.topics_count);
+    submit_step(controller, &d, started);
+}
+
+static void unfence(struct controller_op *op) {
+    struct controller *controller = CONTAINER_OF(op, struct controller, step);
+    struct decision d;
+    decision_init(controller, &d, &controller->arena);
+    decide_unfence_broker(&d);
+    submit_step(controller, &d, ensure_topics);
+}
+
+void controller_register_broker(struct controller *controller, struct errmsg *errmsg,
+                                void (*done)(void *ctx, int result), void *ctx) {
+    struct broker_registration registration;
+    struct decision d;
+    controller->errmsg = errmsg;
+    controller->done = done;
+    controller->ctx = ctx;
+    describe_self(controller, &registration);
+    decision_init(controller, &d, &controller->arena);
+    decide_register_broker(&d, &registration);
+    submit_step(controller, &d, unfence);
+}
+
+/* ---- Auto-creation --------------------------------------------------------------------------- */
+
+struct auto_create {
+    struct post post;
+    struct node *node;
+    struct slice name; /* behind the struct */
+};
+
+static void log_auto_create(struct controller *controller,
+                            const struct create_topics_response *response) {
+    const struct create_topics_response_creatable_topic_result *topic = &response->topics[0];
+    if (topic->error_code == ERROR_NONE) {
+        LOG_INFO(controller->node->machine, "controller", "topic auto-created",
+                 "topic=%.*s partitions=%" PRId32, SLICE_ARG(topic->name), topic->num_partitions);
+    } else {
+        LOG_WARN(controller->node->machine, "controller", "topic not auto-created",
+                 "topic=%.*s error=%d reason=\"%.*s\"", SLICE_ARG(topic->name), topic->error_code,
+                 SLICE_ARG(topic->error_message));
+    }
+}
+
+static void committed_op(struct controller_op *op) {
+    free(op);
+}
+
+static void on_auto_create(struct post *post) {
+    struct auto_create *wish = CONTAINER_OF(post, struct auto_create, post);
+    struct controller *controller = wish->node->controller;
+    if (controller->active && image_topic_by_name(controller->image, wish->name) == NULL) {
+        struct arena arena;
+        struct decision d;
+        struct create_topics_response response;
+        arena_init(&arena, SIZE_MAX);
+        decision_init(controller, &d, &arena);
+        decide_create_topics(&d, auto_create_request(&d, wish->name), &response);
+        log_auto_create(controller, &response);
+        struct controller_op *op = NEW(struct controller_op);
+        if (d.records.count == 0 ||
+            controller_submit(controller, &d, op, committed_op) != ERROR_NONE) {
+            free(op);
+        }
+        arena_release(&arena);
+    }
+    free(wish);
+}
+
+void controller_auto_create_topic(struct node_shard *from, struct slice name) {
+    struct auto_create *wish =
+        (struct auto_create *)xcalloc(1, sizeof(struct auto_create) + name.len);
+    uint8_t *copy = (uint8_t *)(wish + 1);
+    memcpy(copy, name.data, name.len);
+    wish->node = from->node;
+    wish->name = slice_make(copy, name.len);
+    shard_post(from->node->shards[0].shard, &wish->post, on_auto_create);
+}
+
+/* ---- Stop ------------------------------------------------------------------------------------ */
+
+static void on_closed(void *ctx) {
+    struct controller *controller = ctx;
+    controller->stopped(controller->ctx);
+}
+
+void controller_stop(struct controller *controller, void (*done)(void *ctx), void *ctx) {
+    controller->active = false;
+    controller->stopped = done;
+    controller->ctx = ctx;
+    metadata_log_close(controller->quorum, on_closed, controller);
+}

@@ -1,0 +1,47 @@
+#include "broker/controller/controller_request.h"
+
+#include "broker/controller/controller_internal.h"
+#include "broker/node.h"
+#include "broker/server/request.h"
+
+/* A request in the controller; in the request's arena. */
+struct controller_task {
+    struct controller_op op;
+    struct request *request;
+    void *(*decide)(struct decision *d, const struct request *request);
+    void *response;
+};
+
+static void respond(struct controller_op *op) {
+    struct controller_task *task = CONTAINER_OF(op, struct controller_task, op);
+    request_respond(task->request, task->response);
+}
+
+static void run(struct request *request) {
+    struct controller *controller = request->at->node->controller;
+    struct controller_task *task = (struct controller_task *)request->context;
+    struct arena scratch;
+    struct decision d;
+    arena_init(&scratch, SIZE_MAX);
+    decision_init(controller, &d, &scratch);
+    d.arena = &request->arena;
+    task->response = task->decide(&d, request);
+    enum kafka_error error = controller_submit(controller, &d, &task->op, respond);
+    arena_release(&scratch);
+    if (error != ERROR_NONE) {
+        request_respond_close(request, "the controller is not active");
+    }
+}
+
+void controller_request(struct request *request,
+                        void *(*decide)(struct decision *d, const struct request *request)) {
+    struct controller_task *task = ARENA_NEW(&request->arena, struct controller_task);
+    task->request = request;
+    task->decide = decide;
+    request->context = task;
+    request_move(request, &request->at->node->shards[0], run);
+}
+
+const struct quorum *controller_quorum(const struct node *node) {
+    return node->controller->quorum;
+}

@@ -1,0 +1,343 @@
+/*
+ * AlterConfigs and IncrementalAlterConfigs.
+ *
+ * The first replaces all overrides of a resource: what it does not name is deleted. The second
+ * changes one override at a time (KIP-339). Loggers never come here: they are not metadata, the
+ * API handler changes them on the broker that was asked.
+ */
+#include "base/buffer.h"
+#include "broker/config/config.h"
+#include "broker/config/config_value.h"
+#include "broker/controller/decision.h"
+#include "protocol/generated/alter_configs_request.h"
+#include "protocol/generated/alter_configs_response.h"
+#include "protocol/generated/config_record.h"
+#include "protocol/generated/incremental_alter_configs_request.h"
+#include "protocol/generated/incremental_alter_configs_response.h"
+#include "protocol/message.h"
+#include "storage/log_dir.h"
+
+enum operation { OP_SET = 0, OP_DELETE = 1, OP_APPEND = 2, OP_SUBTRACT = 3 };
+
+/* A resource that is being changed. */
+struct target {
+    int8_t type;
+    struct slice name;
+};
+
+void add_config_record(struct decision *d, int8_t type, struct slice resource, struct slice name,
+                       struct slice value) {
+    struct config_record record;
+    message_init(&config_record_desc, &record);
+    record.resource_type = type;
+    record.resource_name = resource;
+    record.name = name;
+    record.value = value;
+    record_list_add(&d->records, RECORD_CONFIG, 0, &config_record_desc, &record);
+}
+
+static struct verdict check_value(const struct decision *d, struct target target, struct slice name,
+                                  struct slice value) {
+    struct errmsg errmsg = {{0}};
+    enum kafka_error error = config_validate(target.type, name, value, &errmsg);
+    return error == ERROR_NONE ? VERDICT_OK : verdict_printf(d, error, "%s", errmsg.text);
+}
+
+struct verdict check_topic_config(const struct decision *d, struct slice name, struct slice value) {
+    if (slice_is_null(value)) {
+        return verdict_printf(d, ERROR_INVALID_CONFIG, "The value of '%.*s' must not be null",
+                              SLICE_ARG(name));
+    }
+    return check_value(d, (struct target){CONFIG_RESOURCE_TOPIC, SLICE_NULL}, name, value);
+}
+
+/* ---- Resources ------------------------------------------------------------------------------- */
+
+static struct verdict check_topic(const struct decision *d, struct slice name) {
+    if (!topic_name_valid(name)) {
+        return verdict(ERROR_INVALID_TOPIC_EXCEPTION, "Not a valid name of a topic");
+    }
+    return image_topic_by_name(d->image, name) != NULL
+               ? VERDICT_OK
+               : verdict_printf(d, ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+                                "The topic '%.*s' does not exist.", SLICE_ARG(name));
+}
+
+static struct verdict check_broker(const struct decision *d, struct slice name) {
+    int64_t id;
+    if (name.len == 0) {
+        return VERDICT_OK;
+    }
+    if (!slice_parse_i64(name, &id) || id < 0 || id > INT32_MAX) {
+        return verdict(ERROR_INVALID_REQUEST, "The name of a broker resource is its id, or empty");
+    }
+    return image_broker(d->image, (int32_t)id) != NULL
+               ? VERDICT_OK
+               : verdict_printf(d, ERROR_BROKER_ID_NOT_REGISTERED, "No broker has the id %d",
+                                (int)id);
+}
+
+static struct verdict check_resource(const struct decision *d, struct target target) {
+    switch (target.type) {
+    case CONFIG_RESOURCE_TOPIC:
+        return check_topic(d, target.name);
+    case CONFIG_RESOURCE_BROKER:
+        return check_broker(d, target.name);
+    case CONFIG_RESOURCE_CLIENT_METRICS:
+    case CONFIG_RESOURCE_GROUP:
+        return target.name.len > 0
+                   ? VERDICT_OK
+                   : verdict(ERROR_INVALID_REQUEST, "The name of the resource must not be empty");
+    default:
+        return verdict_printf(d, ERROR_INVALID_REQUEST, "Configurations of type %d cannot be set",
+                              target.type);
+    }
+}
+
+static struct slice current(const struct decision *d, struct target target, struct slice name) {
+    const struct image_config_resource *resource =
+        image_config_resource(d->image, target.type, target.name);
+    if (resource != NULL) {
+        LIST_FOREACH(it, &resource->entries) {
+            const struct image_config *entry = CONTAINER_OF(it, struct image_config, link);
+            if (slice_equal(entry->name, name)) {
+                return entry->value;
+            }
+        }
+    }
+    return SLICE_NULL;
+}
+
+/* Checks and emits one override; a null value deletes it. */
+static struct verdict set_one(struct decision *d, struct target target, struct slice name,
+                              struct slice value) {
+    struct slice old = current(d, target, name);
+    if (!slice_is_null(value)) {
+        struct verdict ok = check_value(d, target, name, value);
+        if (ok.error != ERROR_NONE) {
+            return ok;
+        }
+        if (target.type == CONFIG_RESOURCE_BROKER && target.name.len == 0 &&
+            config_is_per_broker(name)) {
+            return verdict_printf(d, ERROR_INVALID_REQUEST,
+                                  "'%.*s' can only be set for one broker, not for all",
+                                  SLICE_ARG(name));
+        }
+    }
+    /* Brokers reload what a value points to (key stores) when its record comes again. */
+    if (!slice_equal(old, value) || target.type == CONFIG_RESOURCE_BROKER) {
+        add_config_record(d, target.type, target.name, name, value);
+    }
+    return VERDICT_OK;
+}
+
+/* ---- Lists ----------------------------------------------------------------------------------- */
+
+static struct slice list_base(const struct decision *d, struct target target, struct slice name) {
+    struct slice value = current(d, target, name);
+    const struct config_key_table *table = config_key_table(target.type);
+    int index = table == NULL ? -1 : config_key_find(table, name);
+    return slice_is_null(value) && index >= 0 ? slice_str(table->keys[index].default_value) : value;
+}
+
+static bool list_has(struct slice list, struct slice wanted) {
+    struct slice entry;
+    while (config_list_next(&list, &entry)) {
+        if (slice_equal(entry, wanted)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void put_entry(struct buffer *out, struct slice entry) {
+    if (entry.len > 0) {
+        buffer_append_str(out, out->len > 0 ? "," : "");
+        buffer_append_slice(out, entry);
+    }
+}
+
+/* The list with the operands added (those it lacks) or taken out. */
+static struct slice change_list(const struct decision *d, struct slice list, struct slice operands,
+                                bool append) {
+    struct buffer out;
+    struct slice entry;
+    struct slice rest = list;
+    buffer_init(&out, SIZE_MAX);
+    while (!slice_is_null(rest) && config_list_next(&rest, &entry)) {
+        if (append || !list_has(operands, entry)) {
+            put_entry(&out, entry);
+        }
+    }
+    for (rest = operands; append && config_list_next(&rest, &entry);) {
+        if (slice_is_null(list) || !list_has(list, entry)) {
+            put_entry(&out, entry);
+        }
+    }
+    struct slice copy = arena_dup(d->arena, buffer_slice(&out));
+    buffer_release(&out);
+    return copy;
+}
+
+/* ---- IncrementalAlterConfigs ----------------------------------------------------------------- */
+
+static struct verdict
+alter_one(struct decision *d, struct target target,
+          const struct incremental_alter_configs_request_alterable_config *config) {
+    switch (config->config_operation) {
+    case OP_SET:
+        return set_one(d, target, config->name, config->value);
+    case OP_DELETE:
+        return set_one(d, target, config->name, SLICE_NULL);
+    case OP_APPEND:
+    case OP_SUBTRACT:
+        if (!config_is_list(target.type, config->name)) {
+            return verdict_printf(d, ERROR_INVALID_CONFIG,
+                                  "'%.*s' is not a list: nothing can be appended to it or "
+                                  "subtracted from it",
+                                  SLICE_ARG(config->name));
+        }
+        return set_one(d, target, config->name,
+                       change_list(d, list_base(d, target, config->name), config->value,
+                                   config->config_operation == OP_APPEND));
+    default:
+        return verdict_printf(d, ERROR_INVALID_REQUEST, "Unknown operation %d",
+                              config->config_operation);
+    }
+}
+
+static struct verdict alter_incrementally(
+    struct decision *d,
+    const struct incremental_alter_configs_request_alter_configs_resource *request) {
+    struct target target = {request->resource_type, request->resource_name};
+    if (request->configs_count > DECISION_RECORDS_MAX) {
+        return verdict(ERROR_POLICY_VIOLATION, "More than 10000 settings for one resource");
+    }
+    for (int32_t i = 0; i < request->configs_count; i++) {
+        for (int32_t j = 0; j < i; j++) {
+            if (slice_equal(request->configs[i].name, request->configs[j].name)) {
+                return verdict_printf(d, ERROR_INVALID_REQUEST, "'%.*s' is named twice",
+                                      SLICE_ARG(request->configs[i].name));
+            }
+        }
+        if (request->configs[i].config_operation != OP_DELETE &&
+            slice_is_null(request->configs[i].value)) {
+            return verdict_printf(d, ERROR_INVALID_REQUEST, "The value of '%.*s' is null",
+                                  SLICE_ARG(request->configs[i].name));
+        }
+    }
+    struct verdict ok = check_resource(d, target);
+    for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
+        ok = alter_one(d, target, &request->configs[i]);
+    }
+    return ok;
+}
+
+void decide_incremental_alter_configs(struct decision *d,
+                                      const struct incremental_alter_configs_request *request,
+                                      struct incremental_alter_configs_response *response) {
+    int32_t count = request->resources_count;
+    message_init(&incremental_alter_configs_response_desc, response);
+    response->responses_count = count;
+    response->responses =
+        (struct incremental_alter_configs_response_alter_configs_resource_response *)arena_array(
+            d->arena, (size_t)count, sizeof(*response->responses));
+    for (int32_t i = 0; i < count; i++) {
+        const struct incremental_alter_configs_request_alter_configs_resource *resource =
+            &request->resources[i];
+        bool twice = false;
+        for (int32_t j = 0; j < count && count <= DECISION_RECORDS_MAX; j++) {
+            twice = twice ||
+                    (j != i && request->resources[j].resource_type == resource->resource_type &&
+                     slice_equal(request->resources[j].resource_name, resource->resource_name));
+        }
+        int before = d->records.count;
+        struct verdict outcome =
+            count > DECISION_RECORDS_MAX
+                ? verdict(ERROR_POLICY_VIOLATION, "The request names more than 10000 resources")
+            : twice ? verdict(ERROR_INVALID_REQUEST, "The resource is named twice in the request")
+                    : alter_incrementally(d, resource);
+        decision_check_size(d, &outcome);
+        if (outcome.error != ERROR_NONE || request->validate_only) {
+            decision_rewind(d, before);
+        }
+        response->responses[i].error_code = (int16_t)outcome.error;
+        response->responses[i].error_message = outcome.message;
+        response->responses[i].resource_type = resource->resource_type;
+        response->responses[i].resource_name = resource->resource_name;
+    }
+}
+
+/* ---- AlterConfigs ---------------------------------------------------------------------------- */
+
+static struct verdict replace_all(struct decision *d,
+                                  const struct alter_configs_request_resource *request) {
+    struct target target = {request->resource_type, request->resource_name};
+    if (request->configs_count > DECISION_RECORDS_MAX) {
+        return verdict(ERROR_POLICY_VIOLATION, "More than 10000 settings for one resource");
+    }
+    for (int32_t i = 0; i < request->configs_count; i++) {
+        if (slice_is_null(request->configs[i].value)) {
+            return verdict_printf(d, ERROR_INVALID_REQUEST, "The value of '%.*s' is null",
+                                  SLICE_ARG(request->configs[i].name));
+        }
+        for (int32_t j = 0; j < i; j++) {
+            if (slice_equal(request->configs[i].name, request->configs[j].name)) {
+                return verdict_printf(d, ERROR_INVALID_REQUEST, "'%.*s' is named twice",
+                                      SLICE_ARG(request->configs[i].name));
+            }
+        }
+    }
+    struct verdict ok = check_resource(d, target);
+    for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
+        ok = set_one(d, target, request->configs[i].name, request->configs[i].value);
+    }
+    const struct image_config_resource *resource =
+        image_config_resource(d->image, target.type, target.name);
+    if (ok.error != ERROR_NONE || resource == NULL) {
+        return ok;
+    }
+    LIST_FOREACH(it, &resource->entries) {
+        const struct image_config *entry = CONTAINER_OF(it, struct image_config, link);
+        bool kept = false;
+        for (int32_t i = 0; i < request->configs_count && !kept; i++) {
+            kept = slice_equal(request->configs[i].name, entry->name);
+        }
+        if (!kept) {
+            add_config_record(d, target.type, target.name, entry->name, SLICE_NULL);
+        }
+    }
+    return VERDICT_OK;
+}
+
+void decide_alter_configs(struct decision *d, const struct alter_configs_request *request,
+                          struct alter_configs_response *response) {
+    int32_t count = request->resources_count;
+    message_init(&alter_configs_response_desc, response);
+    response->responses_count = count;
+    response->responses = (struct alter_configs_response_resource_response *)arena_array(
+        d->arena, (size_t)count, sizeof(*response->responses));
+    for (int32_t i = 0; i < count; i++) {
+        const struct alter_configs_request_resource *resource = &request->resources[i];
+        bool twice = false;
+        for (int32_t j = 0; j < count && count <= DECISION_RECORDS_MAX; j++) {
+            twice = twice ||
+                    (j != i && request->resources[j].resource_type == resource->resource_type &&
+                     slice_equal(request->resources[j].resource_name, resource->resource_name));
+        }
+        int before = d->records.count;
+        struct verdict outcome =
+            count > DECISION_RECORDS_MAX
+                ? verdict(ERROR_POLICY_VIOLATION, "The request names more than 10000 resources")
+            : twice ? verdict(ERROR_INVALID_REQUEST, "The resource is named twice in the request")
+                    : replace_all(d, resource);
+        decision_check_size(d, &outcome);
+        if (outcome.error != ERROR_NONE || request->validate_only) {
+            decision_rewind(d, before);
+        }
+        response->responses[i].error_code = (int16_t)outcome.error;
+        response->responses[i].error_message = outcome.message;
+        response->responses[i].resource_type = resource->resource_type;
+        response->responses[i].resource_name = resource->resource_name;
+    }
+}

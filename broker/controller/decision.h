@@ -1,0 +1,149 @@
+/*
+ * Decisions: pure functions from an image and a request to records and a response.
+ *
+ * A decision reads the controller's image, which contains everything that was decided before it,
+ * committed or not, and changes nothing. Its records become one atomic batch; its response is sent
+ * when that batch is committed and applied on every shard.
+ */
+#ifndef BROKER_CONTROLLER_DECISION_H
+#define BROKER_CONTROLLER_DECISION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "broker/metadata/image.h"
+#include "broker/metadata/metadata_record.h"
+#include "protocol/errors.h"
+
+struct broker_config;
+struct config;
+struct machine;
+
+/* Records of one request; more are refused (KAFKA-14538). */
+#define DECISION_RECORDS_MAX 10000
+
+struct decision {
+    const struct image *image;
+    const struct config *config;        /* as given at start */
+    const struct broker_config *broker; /* effective, of shard 0 */
+    struct machine *machine;            /* for randomness only */
+    int32_t node_id;
+    int16_t metadata_version;
+    int64_t next_offset; /* that the first record would get */
+    struct arena *arena; /* for the response; lives until it is sent */
+    struct record_list records;
+};
+
+/* An outcome for one item of a request; the text is constant or in the arena, or null. */
+struct verdict {
+    enum kafka_error error;
+    struct slice message;
+};
+
+#define VERDICT_OK ((struct verdict){.error = ERROR_NONE})
+
+struct verdict verdict(enum kafka_error error, const char *message);
+
+/* With a formatted text in the decision's arena. */
+struct verdict verdict_printf(const struct decision *d, enum kafka_error error, const char *format,
+                              ...) PRINTF_LIKE(3, 4);
+
+/* Takes back the records from `count` on: an item failed half-way. */
+void decision_rewind(struct decision *d, int count);
+
+/* Turns success into POLICY_VIOLATION when all records so far are more than one batch may have. */
+void decision_check_size(const struct decision *d, struct verdict *outcome);
+
+/* Whether the broker may hold leaders: registered, not fenced, not shutting down. */
+bool broker_is_active(const struct image *image, int32_t id);
+
+/* The log dir that a new replica on this broker gets: its only one, or zero for "not assigned". */
+struct uuid broker_default_directory(const struct image *image, int32_t id);
+
+/* ---- Placement (placement.c) ----------------------------------------------------------------- */
+
+/*
+ * Chooses replicas for `partition_count` partitions: racks in turn, brokers of a rack in turn, from
+ * a random start; fenced brokers only where active ones do not suffice, and never first.
+ * replicas[i * replication_factor] is the preferred leader of partition i; in the arena.
+ */
+struct verdict place_replicas(struct decision *d, int32_t partition_count,
+                              int16_t replication_factor, int32_t **replicas);
+
+/* Emits a PartitionRecord of a new partition: in sync are its active replicas, the first of them
+ * leads. False when none is active. */
+bool add_new_partition(struct decision *d, struct uuid topic_id, int32_t index,
+                       const int32_t *replicas, int32_t replica_count);
+
+/* Checks a manual assignment as Kafka does: not empty, brokers registered, distinct, as many as
+ * `expected` (-1: any number). */
+struct verdict check_assignment(const struct decision *d, const int32_t *brokers, int32_t count,
+                                int32_t expected);
+
+/* ---- Configurations (decide_configs.c) ------------------------------------------------------- */
+
+/* Checks that a topic may have this override, as creation and alteration do. */
+struct verdict check_topic_config(const struct decision *d, struct slice name, struct slice value);
+
+void add_config_record(struct decision *d, int8_t type, struct slice resource, struct slice name,
+                       struct slice value);
+
+/* ---- One for each API ------------------------------------------------------------------------ */
+
+struct create_topics_request;
+struct create_topics_response;
+void decide_create_topics(struct decision *d, const struct create_topics_request *request,
+                          struct create_topics_response *response);
+
+struct delete_topics_request;
+struct delete_topics_response;
+void decide_delete_topics(struct decision *d, const struct delete_topics_request *request,
+                          int16_t version, struct delete_topics_response *response);
+
+struct create_partitions_request;
+struct create_partitions_response;
+void decide_create_partitions(struct decision *d, const struct create_partitions_request *request,
+                              struct create_partitions_response *response);
+
+struct alter_configs_request;
+struct alter_configs_response;
+void decide_alter_configs(struct decision *d, const struct alter_configs_request *request,
+                          struct alter_configs_response *response);
+
+struct incremental_alter_configs_request;
+struct incremental_alter_configs_response;
+void decide_incremental_alter_configs(struct decision *d,
+                                      const struct incremental_alter_configs_request *request,
+                                      struct incremental_alter_configs_response *response);
+
+/* ---- This node's own ------------------------------------------------------------------------- */
+
+/* What this broker says of itself (decide_broker.c). */
+struct broker_registration {
+    struct uuid incarnation_id;
+    const struct image_endpoint *endpoints;
+    int endpoint_count;
+    const struct uuid *log_dirs;
+    int log_dir_count;
+    struct slice rack; /* may be null */
+};
+
+/* Registration of a new incarnation, fenced. Its epoch is the offset of the record. */
+void decide_register_broker(struct decision *d, const struct broker_registration *registration);
+
+/* Unfences it, and gives it the partitions that have no leader and can have this one. */
+void decide_unfence_broker(struct decision *d);
+
+/* The next block of producer ids: *first is its first. */
+#define PRODUCER_ID_BLOCK 1000
+void decide_producer_ids(struct decision *d, int64_t *first);
+
+/* A request that creates `name` as auto-creation does, internal topics with their own settings; in
+ * the arena. */
+struct create_topics_request *auto_create_request(struct decision *d, struct slice name);
+
+/* A request that creates those topics of the configuration that are missing, or NULL. */
+struct create_topics_request *configured_topics_request(struct decision *d);
+
+#endif
