@@ -72,8 +72,9 @@ struct log_options {
  * Creates the directory or loads what is there, with recovery: from the recovery point on, each
  * batch's length and CRC are checked and indexes and producer state rebuilt. A torn tail (nothing
  * valid follows) is cut off. Damage with valid batches behind it, or below the recovery point, is
- * -EUCLEAN: nothing is changed, and errmsg says file and position. -ESTALE when partition.metadata
- * names another topic id. Blocks.
+ * -EUCLEAN: no record is changed, and errmsg says file and position. -ESTALE when partition.metadata
+ * names another topic id; -ENOTSUP for segments of magic 0 or 1. What it returns is synced to its
+ * end. Blocks.
  */
 MUST_CHECK int log_load(const struct log_options *options, struct log **out, struct errmsg *errmsg);
 
@@ -141,7 +142,8 @@ MUST_CHECK int log_append(struct log *log, uint8_t *data, const struct produce_v
 /*
  * Appends batches whose offsets and leader epochs are set: a coordinator's or controller's own, and
  * what a follower fetched. The first base offset must be >= the log end, the rest consecutive or
- * with gaps upwards; all of them whole. -EINVAL otherwise.
+ * with gaps upwards; all of them whole. -EINVAL otherwise. CRCs are the caller's to check. All of
+ * it is appended, unless the disk refuses between two segments: the log end says how far it went.
  */
 MUST_CHECK int log_append_as_is(struct log *log, const uint8_t *data, size_t len);
 
@@ -176,8 +178,8 @@ struct log_range {
  * Finds what to send for a fetch at `offset`, of batches that end below `limit` (high watermark,
  * last stable offset or log end), up to max_bytes; with at_least_one, the first batch even when it
  * is larger. Empty when offset is >= limit. The cost is a few small reads of cached pages; the tail
- * of the log is found without any. -ERANGE below log start or above log end. Batches that went to
- * disk long ago may block: callers that mind use log_read_async().
+ * of the log is found without any. -ERANGE below log start or above log end; -EBADMSG or -EIO when
+ * the segment cannot be read. What left the page cache long ago costs a few reads of the disk.
  */
 MUST_CHECK int log_read(struct log *log, int64_t offset, int64_t limit, size_t max_bytes,
                         bool at_least_one, struct log_range *out);
@@ -236,8 +238,17 @@ void log_end_of_epoch(const struct log *log, int32_t epoch, int32_t *found_epoch
  * and at most the high watermark. */
 MUST_CHECK int log_raise_start(struct log *log, int64_t offset);
 
-/* Cuts the log to end at `offset` (a batch boundary is found at or below it). Blocks briefly. */
+/*
+ * Cuts the log to end at `offset` (a batch boundary is found at or below it); below the log start,
+ * as log_restart_at(). Blocks briefly. -EBUSY, and nothing done, while a sync is under way: try
+ * again when log_when_synced() of the log end has called. The recovery point goes down with it: the
+ * caller writes its checkpoint before it appends again.
+ */
 MUST_CHECK int log_truncate(struct log *log, int64_t offset);
+
+/* Empties the log and lets it start at `offset` (a follower that is too far behind, a snapshot).
+ * Otherwise as log_truncate(). */
+MUST_CHECK int log_restart_at(struct log *log, int64_t offset);
 
 /* Applies retention by time and size as of wall time now_ms; called by the log manager. */
 void log_apply_retention(struct log *log, int64_t now_ms);

@@ -1,0 +1,384 @@
+/*
+ * Reading segments at load: the clean tail, the replay of producer state, and recovery.
+ *
+ * Recovery reads every batch from the segment of the recovery point on. Where the bytes stop being
+ * batches, one of two things happened:
+ *
+ *   - a crash tore what was not synced: nothing valid follows; it is cut off;
+ *   - the disk damaged what was there: valid batches follow, or the place is below the recovery
+ *     point, or the segment is sealed (a producer snapshot at the base of the next one says that
+ *     all before it was synced). That is -EUCLEAN, and no record is touched.
+ *
+ * The same for a whole segment: one that does not follow on the segment before it, which is not
+ * sealed, was written before its predecessor's tail was lost, and goes.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "runtime/log.h"
+#include "storage/loader.h"
+#include "storage/txn_index.h"
+
+#define SNAPSHOT_MAX      (256 << 20)
+#define CONTROL_BATCH_MAX (64 << 10)
+
+_Static_assert(CONTROL_BATCH_MAX <= LOADER_WINDOW, "a control batch fits the window");
+
+int load_segment_end(struct loader *loader, struct segment *segment, int64_t *out) {
+    struct batch_cursor cursor;
+    struct batch batch;
+    int64_t at = 0;
+    batch_cursor_init(&cursor, segment->log_file, 0, segment->size, loader->window,
+                      BATCH_CURSOR_WINDOW_MIN);
+    int result;
+    while ((result = batch_cursor_next(&cursor, &batch, &at)) == 1) {
+        *out = batch_last_offset(&batch) + 1;
+    }
+    return result == -EBADMSG ? 0 : result;
+}
+
+/* Accounts a batch that lies at `at`; *ended as producers_update(). */
+static int replay_batch(struct loader *loader, struct batch_cursor *cursor,
+                        const struct batch *batch, int64_t at, struct txn_end *ended) {
+    struct txn_marker marker = {0};
+    if ((batch->attributes & BATCH_ATTR_CONTROL) != 0 && batch->producer_id >= 0 &&
+        batch_size(batch) <= CONTROL_BATCH_MAX) {
+        int error = 0;
+        const uint8_t *bytes = batch_cursor_bytes(cursor, at, batch_size(batch), &error);
+        if (bytes == NULL) {
+            return error;
+        }
+        marker = txn_marker_read(slice_make(bytes, batch_size(batch)), batch);
+    }
+    producers_update(&loader->log->producers, batch, &marker, ended);
+    return 0;
+}
+
+/* ---- Clean ----------------------------------------------------------------------------------- */
+
+int load_clean_tail(struct loader *loader) {
+    struct log *log = loader->log;
+    struct segment *active = log_active(log);
+    log->end_offset = active->base_offset;
+    if (active->size == 0) {
+        int result = segment_open_indexes(active);
+        active->max_known = true;
+        return result;
+    }
+    /* From the last entry of the index on; a walk from the start when it leads nowhere. */
+    struct batch_cursor cursor;
+    struct segment_hit hit;
+    int result = segment_find(active, active->base_offset + INT32_MAX, &cursor, loader->window,
+                              BATCH_CURSOR_WINDOW_MIN, &hit);
+    if (result < 0) {
+        return result;
+    }
+    result = segment_know_max_timestamp(active);
+    if (result != 0) {
+        return result;
+    }
+    int64_t pos = 0;
+    result = offset_index_floor(active->offset_index, active->offset_count, INT32_MAX, &pos);
+    if (result != 0) {
+        return result;
+    }
+    struct batch batch;
+    int64_t at = 0;
+    for (int tries = 0; tries < 2; tries++) {
+        batch_cursor_init(&cursor, active->log_file, pos, active->size, loader->window,
+                          BATCH_CURSOR_WINDOW_MIN);
+        log->end_offset = active->base_offset;
+        while ((result = batch_cursor_next(&cursor, &batch, &at)) == 1) {
+            log->end_offset = batch_last_offset(&batch) + 1;
+            if (batch.max_timestamp > active->max_timestamp) {
+                active->max_timestamp = batch.max_timestamp;
+                active->max_timestamp_offset = batch_last_offset(&batch);
+            }
+        }
+        if (result == 0 && log->end_offset > active->base_offset) {
+            return 0;
+        }
+        pos = 0;
+    }
+    return result == 0 ? -EBADMSG : result;
+}
+
+/* ---- Producer state -------------------------------------------------------------------------- */
+
+static bool read_snapshot(struct loader *loader, int64_t offset) {
+    struct path path;
+    path_of_offset(&path, loader->log->directory, offset, SUFFIX_SNAPSHOT, "");
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    if (file_read_all(loader->machine, path.text, SNAPSHOT_MAX, &bytes, &len) != 0) {
+        return false;
+    }
+    bool good = producers_decode(&loader->log->producers, slice_make(bytes, len), offset);
+    free(bytes);
+    if (!good) {
+        LOG_WARN(loader->machine, "storage", "producer snapshot not understood",
+                 "file=%s action=\"the one before it is used\"", path.text);
+    }
+    return good;
+}
+
+static int replay_segment(struct loader *loader, struct segment *segment, int64_t from,
+                          int64_t end_offset) {
+    struct batch_cursor cursor;
+    struct segment_hit hit;
+    int result = segment_find(segment, from, &cursor, loader->window, LOADER_WINDOW, &hit);
+    while (result == 1 && hit.batch.base_offset < end_offset) {
+        struct txn_end ended;
+        result = replay_batch(loader, &cursor, &hit.batch, hit.at, &ended);
+        if (result == 0) {
+            result = batch_cursor_next(&cursor, &hit.batch, &hit.at);
+        }
+    }
+    segment_close_files(segment);
+    return result < 0 ? result : 0;
+}
+
+int load_producers(struct loader *loader, int64_t end_offset) {
+    struct log *log = loader->log;
+    producers_reset(&log->producers, log->segments[0]->base_offset);
+    for (int i = loader->snapshot_count - 1; i >= 0; i--) {
+        if (loader->snapshots[i] <= end_offset && read_snapshot(loader, loader->snapshots[i])) {
+            break;
+        }
+    }
+    int64_t from = log->producers.end_offset;
+    int result = 0;
+    for (int i = log_segment_index(log, from);
+         i < log->segment_count && log->segments[i]->base_offset < end_offset && result == 0; i++) {
+        if (from < end_offset) {
+            result = replay_segment(loader, log->segments[i], from, end_offset);
+        }
+    }
+    if (result != 0) {
+        errmsg_set(loader->errmsg, "cannot replay producer state in %s: %s", log->directory,
+                   strerror(-result));
+    }
+    log->producers.end_offset = end_offset;
+    return result;
+}
+
+/* ---- Recovery -------------------------------------------------------------------------------- */
+
+/* Looks for a whole batch with a good CRC behind `pos`: 1 found, 0 none, or an errno. */
+static int find_batch_behind(struct loader *loader, struct segment *segment, int64_t pos,
+                             int64_t offset_min, int64_t *found) {
+    struct batch_cursor scan;
+    struct batch_cursor check;
+    batch_cursor_init(&scan, segment->log_file, 0, segment->size, loader->second_window,
+                      LOADER_WINDOW);
+    for (int64_t at = pos + 1; segment->size - at >= BATCH_HEADER_SIZE;) {
+        size_t len = segment->size - at < LOADER_WINDOW ? (size_t)(segment->size - at)
+                                                        : (size_t)LOADER_WINDOW;
+        int error = 0;
+        const uint8_t *bytes = batch_cursor_bytes(&scan, at, len, &error);
+        if (bytes == NULL) {
+            return error;
+        }
+        size_t candidates = len - BATCH_HEADER_SIZE + 1;
+        for (size_t i = 0; i < candidates; i++) {
+            const uint8_t *magic = memchr(bytes + i + BATCH_MAGIC_OFFSET, 2, candidates - i);
+            if (magic == NULL) {
+                break;
+            }
+            i = (size_t)(magic - bytes) - BATCH_MAGIC_OFFSET;
+            struct batch batch;
+            enum batch_parse parse = batch_parse(slice_make(bytes + i, BATCH_HEADER_SIZE), &batch);
+            if ((parse != BATCH_OK && parse != BATCH_INCOMPLETE) ||
+                batch.base_offset < offset_min ||
+                batch.base_offset - segment->base_offset > INT32_MAX ||
+                (batch.attributes & ~0x7f) != 0 ||
+                (int64_t)batch_size(&batch) > segment->size - at - (int64_t)i) {
+                continue;
+            }
+            batch_cursor_init(&check, segment->log_file, 0, segment->size, loader->window,
+                              LOADER_WINDOW);
+            int valid = batch_cursor_check_crc(&check, &batch, at + (int64_t)i);
+            if (valid != 0) {
+                *found = at + (int64_t)i;
+                return valid;
+            }
+        }
+        at += (int64_t)candidates;
+    }
+    return 0;
+}
+
+static int damaged(struct loader *loader, const struct segment *segment, int64_t pos,
+                   const char *why) {
+    errmsg_set(loader->errmsg,
+               "%s/%020" PRId64 ".log is damaged at position %" PRId64 ": %s; nothing was cut",
+               segment->dir, segment->base_offset, pos, why);
+    return -EUCLEAN;
+}
+
+/* The bytes at `pos` are no batch: 0 when they may be cut off, else -EUCLEAN. */
+static int judge_damage(struct loader *loader, int index, int64_t pos, int64_t next_offset) {
+    const struct log *log = loader->log;
+    struct segment *segment = log->segments[index];
+    if (next_offset < loader->options->recovery_point) {
+        return damaged(loader, segment, pos, "records below the recovery point are unreadable");
+    }
+    if (index + 1 < log->segment_count &&
+        load_has_snapshot(loader, log->segments[index + 1]->base_offset)) {
+        return damaged(loader, segment, pos, "the segment had been synced in full");
+    }
+    int64_t found = 0;
+    int result = find_batch_behind(loader, segment, pos, next_offset, &found);
+    return result == 1 ? damaged(loader, segment, pos, "readable records follow it") : result;
+}
+
+static int empty_indexes(struct segment *segment) {
+    int result = segment_open_indexes(segment);
+    if (result == 0) {
+        segment->offset_count = 0;
+        segment->time_count = 0;
+        segment->last_time = NO_TIMESTAMP;
+        segment->bytes_since_index = 0;
+        segment->max_timestamp = NO_TIMESTAMP;
+        segment->max_timestamp_offset = segment->base_offset;
+        segment->max_known = true;
+        segment->first_timestamp = NO_TIMESTAMP;
+        segment->dirty = true;
+        segment->index_dirty = true;
+        result = file_truncate(segment->offset_index, 0);
+    }
+    if (result == 0) {
+        result = file_truncate(segment->time_index, 0);
+    }
+    return result != 0 ? result
+                       : txn_index_cut(segment->machine, segment->dir, segment->base_offset,
+                                       segment->base_offset);
+}
+
+/* Checks and accounts one batch: 1 good, 0 damaged, or an errno. */
+static int recover_batch(struct loader *loader, struct segment *segment,
+                         struct batch_cursor *cursor, const struct batch *batch, int64_t at) {
+    struct log *log = loader->log;
+    if (batch->base_offset < log->end_offset ||
+        batch_last_offset(batch) - segment->base_offset > INT32_MAX) {
+        return 0;
+    }
+    int result = batch_cursor_check_crc(cursor, batch, at);
+    if (result != 1) {
+        return result;
+    }
+    result = segment_index_batch(segment, batch, at, log->config.index_interval_bytes);
+    struct txn_end ended = {0};
+    if (result == 0) {
+        result = replay_batch(loader, cursor, batch, at, &ended);
+    }
+    if (result == 0 && ended.ended && ended.aborted) {
+        result = txn_index_append(segment->machine, segment->dir, segment->base_offset, &ended);
+    }
+    epochs_assign(&log->epochs, batch->partition_leader_epoch, batch->base_offset);
+    log->end_offset = batch_last_offset(batch) + 1;
+    return result == 0 ? 1 : result;
+}
+
+static int cut_tail(struct loader *loader, int index, int64_t pos) {
+    struct log *log = loader->log;
+    struct segment *segment = log->segments[index];
+    LOG_WARN(loader->machine, "storage", "torn tail cut off",
+             "dir=%s base_offset=%" PRId64 " bytes=%" PRId64 " log_end=%" PRId64, log->directory,
+             segment->base_offset, segment->size - pos, log->end_offset);
+    /* What came later goes first: the log must be a prefix at every moment. */
+    int result = load_drop_segments(loader, index + 1);
+    if (result == 0) {
+        result = file_truncate(segment->log_file, pos);
+    }
+    log->bytes -= segment->size - pos;
+    segment->size = pos;
+    return result;
+}
+
+/* Recovers segment `index`; later ones go when its tail was torn. */
+static int recover_segment(struct loader *loader, int index) {
+    struct log *log = loader->log;
+    struct segment *segment = log->segments[index];
+    int result = segment_open_log(segment);
+    if (result == 0) {
+        result = empty_indexes(segment);
+    }
+    if (result != 0) {
+        return result;
+    }
+    struct batch_cursor cursor;
+    batch_cursor_init(&cursor, segment->log_file, 0, segment->size, loader->window, LOADER_WINDOW);
+    int64_t good_end = 0;
+    for (;;) {
+        struct batch batch;
+        int64_t at = 0;
+        result = batch_cursor_next(&cursor, &batch, &at);
+        if (result == 0) {
+            break;
+        }
+        if (result == 1) {
+            result = recover_batch(loader, segment, &cursor, &batch, at);
+        } else if (result == -EBADMSG) {
+            result = 0;
+        }
+        if (result < 0) {
+            return result;
+        }
+        if (result == 0) {
+            result = judge_damage(loader, index, good_end, log->end_offset);
+            if (result == 0) {
+                result = cut_tail(loader, index, good_end);
+            }
+            if (result != 0) {
+                return result;
+            }
+            break;
+        }
+        good_end = cursor.pos;
+    }
+    return segment_finish_time_index(segment);
+}
+
+/* Whether segment `index` follows on what was recovered before it; else it was lost with it. */
+static int check_follows(struct loader *loader, int index, bool *follows) {
+    const struct log *log = loader->log;
+    struct segment *segment = log->segments[index];
+    *follows =
+        segment->base_offset == log->end_offset || load_has_snapshot(loader, segment->base_offset);
+    if (segment->base_offset < log->end_offset) {
+        return damaged(loader, segment, 0, "it overlaps the segment before it");
+    }
+    return 0;
+}
+
+int load_recover(struct loader *loader, int first) {
+    struct log *log = loader->log;
+    loader->changed = true;
+    log->names_dirty = true; /* the crash may have come before the sync of new names */
+    log->end_offset = log->segments[first]->base_offset;
+    int result = 0;
+    for (int i = first; i < log->segment_count && result == 0; i++) {
+        bool follows = true;
+        if (i > first) {
+            result = check_follows(loader, i, &follows);
+        }
+        if (result == 0 && !follows) {
+            result = load_drop_segments(loader, i);
+            break;
+        }
+        if (result == 0) {
+            log->end_offset = log->segments[i]->base_offset;
+            if (i > first && !load_has_snapshot(loader, log->end_offset)) {
+                log_add_seal(log, log->end_offset);
+            }
+            result = recover_segment(loader, i);
+        }
+    }
+    if (result != 0 && result != -EUCLEAN) {
+        errmsg_set(loader->errmsg, "cannot recover %s: %s", log->directory, strerror(-result));
+    }
+    return result;
+}

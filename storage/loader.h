@@ -1,0 +1,47 @@
+/* Loading a log, in three files: log_load.c (order of steps), load_files.c (what lies in the
+ * directory), load_recover.c (reading segments). */
+#ifndef STORAGE_LOADER_H
+#define STORAGE_LOADER_H
+
+#include "storage/log_internal.h"
+
+#define LOADER_WINDOW (256 << 10)
+
+struct loader {
+    const struct log_options *options;
+    struct machine *machine;
+    struct log *log;
+    struct errmsg *errmsg;
+    int64_t *snapshots; /* heap, ascending offsets of the snapshot files */
+    int snapshot_count;
+    bool *index_missing; /* heap, for each segment */
+    uint8_t *window;     /* LOADER_WINDOW bytes each */
+    uint8_t *second_window;
+    bool changed; /* files were changed: sync before use */
+    bool rewrite_epochs;
+};
+
+/* load_files.c */
+MUST_CHECK int load_make_directory(struct loader *loader);
+MUST_CHECK int load_clear_leftovers(struct loader *loader);
+MUST_CHECK int load_list_segments(struct loader *loader);
+MUST_CHECK int load_list_snapshots(struct loader *loader); /* alone */
+MUST_CHECK int load_partition_metadata(struct loader *loader);
+MUST_CHECK int load_epochs(struct loader *loader);
+MUST_CHECK int load_unlink(struct loader *loader, const char *path);
+bool load_has_snapshot(const struct loader *loader, int64_t offset);
+/* Removes segments first.. and their files from the log, newest first. */
+MUST_CHECK int load_drop_segments(struct loader *loader, int first);
+MUST_CHECK int load_prune_snapshots(struct loader *loader);
+
+/* load_recover.c */
+/* One past the last offset of a segment file, by walking it; ends quietly at damage. */
+MUST_CHECK int load_segment_end(struct loader *loader, struct segment *segment, int64_t *out);
+/* The end of a log that was closed cleanly. -EBADMSG: its tail is damaged. */
+MUST_CHECK int load_clean_tail(struct loader *loader);
+/* Producer state as of end_offset, from the newest snapshot and the batches behind it. */
+MUST_CHECK int load_producers(struct loader *loader, int64_t end_offset);
+/* Reads segments first.. in full: checks, rebuilds, cuts a torn tail. */
+MUST_CHECK int load_recover(struct loader *loader, int first);
+
+#endif

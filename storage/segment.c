@@ -1,0 +1,415 @@
+#include "storage/segment.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "base/buffer.h"
+#include "base/memory.h"
+#include "runtime/machine.h"
+#include "storage/paths.h"
+
+struct segment *segment_new(struct machine *machine, const char *dir, int64_t base_offset) {
+    struct segment *segment = NEW(struct segment);
+    segment->machine = machine;
+    segment->dir = dir;
+    segment->base_offset = base_offset;
+    segment->last_time = NO_TIMESTAMP;
+    segment->max_timestamp = NO_TIMESTAMP;
+    segment->max_timestamp_offset = base_offset;
+    segment->first_timestamp = NO_TIMESTAMP;
+    return segment;
+}
+
+void segment_close_files(struct segment *segment) {
+    file_unref(segment->log_file);
+    file_unref(segment->offset_index);
+    file_unref(segment->time_index);
+    segment->log_file = NULL;
+    segment->offset_index = NULL;
+    segment->time_index = NULL;
+}
+
+void segment_free(struct segment *segment) {
+    if (segment != NULL) {
+        segment_close_files(segment);
+        free(segment);
+    }
+}
+
+/* Opens the .log of a new segment: one that is there already must be an empty left-over. */
+static int create_log_file(struct segment *segment, const char *path) {
+    int result = file_open(segment->machine, path, FILE_WRITE | FILE_CREATE, &segment->log_file);
+    if (result != 0) {
+        return result;
+    }
+    int64_t size = 0;
+    result = file_size(segment->log_file, &size);
+    return result == 0 && size != 0 ? -EEXIST : result;
+}
+
+int segment_create(struct segment *segment) {
+    struct path log_path;
+    struct path offset_path;
+    struct path time_path;
+    path_of_offset(&log_path, segment->dir, segment->base_offset, SUFFIX_LOG, "");
+    path_of_offset(&offset_path, segment->dir, segment->base_offset, SUFFIX_INDEX, "");
+    path_of_offset(&time_path, segment->dir, segment->base_offset, SUFFIX_TIME_INDEX, "");
+    int result = create_log_file(segment, log_path.text);
+    if (result == -EEXIST) {
+        segment_close_files(segment);
+        return result;
+    }
+    const unsigned flags = FILE_WRITE | FILE_CREATE | FILE_TRUNCATE;
+    if (result == 0) {
+        result = file_open(segment->machine, offset_path.text, flags, &segment->offset_index);
+    }
+    if (result == 0) {
+        result = file_open(segment->machine, time_path.text, flags, &segment->time_index);
+    }
+    if (result != 0) {
+        segment_close_files(segment);
+        const char *paths[] = {log_path.text, offset_path.text, time_path.text};
+        for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+            if (path_unlink(segment->machine, paths[i]) != 0) {
+                continue; /* it was never made, or the next load finds it empty */
+            }
+        }
+        return result;
+    }
+    segment->max_known = true;
+    segment->created_ms = clock_wall_ms(segment->machine);
+    return 0;
+}
+
+int segment_open_log(struct segment *segment) {
+    segment->recently_used = true;
+    if (segment->log_file != NULL) {
+        return 0;
+    }
+    struct path path;
+    path_of_offset(&path, segment->dir, segment->base_offset, SUFFIX_LOG, "");
+    return file_open(segment->machine, path.text, FILE_WRITE, &segment->log_file);
+}
+
+/* Whole entries only: a torn one at the end will be overwritten. */
+static int entry_count(struct file *file, int entry_size, int64_t *out) {
+    int64_t size = 0;
+    int result = file_size(file, &size);
+    *out = size / entry_size;
+    return result;
+}
+
+int segment_open_indexes(struct segment *segment) {
+    segment->recently_used = true;
+    if (segment->offset_index != NULL && segment->time_index != NULL) {
+        return 0;
+    }
+    struct path path;
+    int result = 0;
+    const unsigned flags = FILE_WRITE | FILE_CREATE;
+    if (segment->offset_index == NULL) {
+        path_of_offset(&path, segment->dir, segment->base_offset, SUFFIX_INDEX, "");
+        result = file_open(segment->machine, path.text, flags, &segment->offset_index);
+    }
+    if (result == 0 && segment->time_index == NULL) {
+        path_of_offset(&path, segment->dir, segment->base_offset, SUFFIX_TIME_INDEX, "");
+        result = file_open(segment->machine, path.text, flags, &segment->time_index);
+    }
+    if (result == 0) {
+        result = entry_count(segment->offset_index, OFFSET_INDEX_ENTRY, &segment->offset_count);
+    }
+    if (result == 0) {
+        result = entry_count(segment->time_index, TIME_INDEX_ENTRY, &segment->time_count);
+    }
+    int64_t relative = 0;
+    if (result == 0) {
+        result = time_index_last(segment->time_index, segment->time_count, &segment->last_time,
+                                 &relative);
+    }
+    if (result != 0) {
+        file_unref(segment->offset_index);
+        file_unref(segment->time_index);
+        segment->offset_index = NULL;
+        segment->time_index = NULL;
+    }
+    return result;
+}
+
+/* ---- Writing --------------------------------------------------------------------------------- */
+
+int segment_write(struct segment *segment, const uint8_t *data, size_t len) {
+    int result = segment_open_log(segment);
+    if (result != 0) {
+        return result;
+    }
+    result = file_write_at(segment->log_file, data, len, segment->size);
+    if (result == 0) {
+        segment->size += (int64_t)len;
+        segment->dirty = true;
+    }
+    return result;
+}
+
+static int add_time_entry(struct segment *segment) {
+    if (segment->max_timestamp <= segment->last_time) {
+        return 0;
+    }
+    uint8_t entry[TIME_INDEX_ENTRY];
+    store_be64(entry, (uint64_t)segment->max_timestamp);
+    store_be32(entry + 8, (uint32_t)(segment->max_timestamp_offset - segment->base_offset));
+    int result = file_write_at(segment->time_index, entry, sizeof(entry),
+                               segment->time_count * TIME_INDEX_ENTRY);
+    if (result == 0) {
+        segment->time_count++;
+        segment->last_time = segment->max_timestamp;
+        segment->index_dirty = true;
+    }
+    return result;
+}
+
+static int add_entries(struct segment *segment, const struct batch *batch, int64_t at) {
+    int result = segment_open_indexes(segment);
+    if (result != 0) {
+        return result;
+    }
+    uint8_t entry[OFFSET_INDEX_ENTRY];
+    store_be32(entry, (uint32_t)(batch_last_offset(batch) - segment->base_offset));
+    store_be32(entry + 4, (uint32_t)at);
+    result = file_write_at(segment->offset_index, entry, sizeof(entry),
+                           segment->offset_count * OFFSET_INDEX_ENTRY);
+    if (result != 0) {
+        return result;
+    }
+    segment->offset_count++;
+    segment->index_dirty = true;
+    return add_time_entry(segment);
+}
+
+int segment_index_batch(struct segment *segment, const struct batch *batch, int64_t at,
+                        int64_t index_interval_bytes) {
+    ASSERT(batch_last_offset(batch) - segment->base_offset <= INT32_MAX);
+    if (at == 0) {
+        segment->first_timestamp = batch->max_timestamp;
+    }
+    if (batch->max_timestamp > segment->max_timestamp) {
+        segment->max_timestamp = batch->max_timestamp;
+        segment->max_timestamp_offset = batch_last_offset(batch);
+    }
+    if (segment->bytes_since_index > index_interval_bytes) {
+        int result = add_entries(segment, batch, at);
+        if (result != 0) {
+            return result;
+        }
+        segment->bytes_since_index = 0;
+    }
+    segment->bytes_since_index += (int64_t)batch_size(batch);
+    return 0;
+}
+
+int segment_cut_back(struct segment *segment) {
+    int result = 0;
+    if (segment->log_file != NULL) {
+        result = file_truncate(segment->log_file, segment->size);
+    }
+    if (result == 0 && segment->offset_index != NULL) {
+        result = file_truncate(segment->offset_index, segment->offset_count * OFFSET_INDEX_ENTRY);
+    }
+    if (result == 0 && segment->time_index != NULL) {
+        result = file_truncate(segment->time_index, segment->time_count * TIME_INDEX_ENTRY);
+    }
+    return result;
+}
+
+int segment_finish_time_index(struct segment *segment) {
+    if (!segment->max_known || segment->max_timestamp == NO_TIMESTAMP) {
+        return 0;
+    }
+    int result = segment_open_indexes(segment);
+    return result != 0 ? result : add_time_entry(segment);
+}
+
+int segment_know_max_timestamp(struct segment *segment) {
+    if (segment->max_known) {
+        return 0;
+    }
+    int result = segment_open_indexes(segment);
+    if (result != 0) {
+        return result;
+    }
+    int64_t relative = 0;
+    int64_t timestamp = NO_TIMESTAMP;
+    result = time_index_last(segment->time_index, segment->time_count, &timestamp, &relative);
+    if (result != 0) {
+        return result;
+    }
+    segment->max_timestamp = timestamp;
+    segment->max_timestamp_offset = segment->base_offset + relative;
+    segment->max_known = true;
+    return 0;
+}
+
+/* ---- Look-ups in the indexes ----------------------------------------------------------------- */
+
+static int read_entry(struct file *file, int64_t i, uint8_t *entry, size_t size) {
+    int64_t got = file_read_at(file, entry, size, i * (int64_t)size);
+    return got < 0 ? (int)got : got < (int64_t)size ? -EIO : 0;
+}
+
+/* The last entry whose key (read by key_of) is <= key, by binary search; -1 when none. */
+static int floor_entry(struct file *file, int64_t count, size_t size,
+                       int64_t (*key_of)(const uint8_t *), int64_t key, uint8_t *entry,
+                       int64_t *found) {
+    int64_t low = 0; /* entries below `low` are <= key, those from `high` on are above */
+    int64_t high = count;
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        int result = read_entry(file, middle, entry, size);
+        if (result != 0) {
+            return result;
+        }
+        if (key_of(entry) <= key) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *found = low - 1;
+    return low == 0 ? 0 : read_entry(file, low - 1, entry, size);
+}
+
+static int64_t key_of_offset(const uint8_t *entry) {
+    return (int32_t)load_be32(entry);
+}
+
+static int64_t key_of_pos(const uint8_t *entry) {
+    return load_be32(entry + 4);
+}
+
+static int64_t key_of_time(const uint8_t *entry) {
+    return (int64_t)load_be64(entry);
+}
+
+int offset_index_floor(struct file *index, int64_t count, int64_t relative, int64_t *pos) {
+    uint8_t entry[OFFSET_INDEX_ENTRY];
+    int64_t found = -1;
+    int result = floor_entry(index, count, sizeof(entry), key_of_offset, relative, entry, &found);
+    *pos = result == 0 && found >= 0 ? key_of_pos(entry) : 0;
+    return result;
+}
+
+int time_index_floor(struct file *index, int64_t count, int64_t timestamp, int64_t *relative) {
+    uint8_t entry[TIME_INDEX_ENTRY];
+    int64_t found = -1;
+    int result = floor_entry(index, count, sizeof(entry), key_of_time, timestamp, entry, &found);
+    *relative = result == 0 && found >= 0 ? (int32_t)load_be32(entry + 8) : 0;
+    return result;
+}
+
+int time_index_last(struct file *index, int64_t count, int64_t *timestamp, int64_t *relative) {
+    *timestamp = NO_TIMESTAMP;
+    *relative = 0;
+    if (count == 0) {
+        return 0;
+    }
+    uint8_t entry[TIME_INDEX_ENTRY];
+    int result = read_entry(index, count - 1, entry, sizeof(entry));
+    if (result == 0) {
+        *timestamp = key_of_time(entry);
+        *relative = (int32_t)load_be32(entry + 8);
+    }
+    return result;
+}
+
+/* ---- Look-ups in the segment ----------------------------------------------------------------- */
+
+/* Walks from `pos` to the first batch that ends at or behind offset. */
+static int walk_to_offset(struct batch_cursor *cursor, int64_t offset, struct segment_hit *out) {
+    for (;;) {
+        int result = batch_cursor_next(cursor, &out->batch, &out->at);
+        if (result != 1 || batch_last_offset(&out->batch) >= offset) {
+            return result;
+        }
+    }
+}
+
+int segment_find(struct segment *segment, int64_t offset, struct batch_cursor *cursor,
+                 uint8_t *window, size_t window_cap, struct segment_hit *out) {
+    int result = segment_open_log(segment);
+    if (result == 0) {
+        result = segment_open_indexes(segment);
+    }
+    if (result != 0) {
+        return result;
+    }
+    int64_t relative = offset - segment->base_offset;
+    int64_t pos = 0;
+    if (relative > 0) {
+        result = offset_index_floor(segment->offset_index, segment->offset_count, relative, &pos);
+        if (result != 0) {
+            return result;
+        }
+    }
+    if (pos > 0 && pos < segment->size) {
+        /* Only believe an entry that leads to a batch which begins where it may. */
+        batch_cursor_init(cursor, segment->log_file, pos, segment->size, window, window_cap);
+        result = batch_cursor_next(cursor, &out->batch, &out->at);
+        if (result == 1 && out->batch.base_offset >= segment->base_offset &&
+            out->batch.base_offset <= offset) {
+            return batch_last_offset(&out->batch) >= offset ? 1
+                                                            : walk_to_offset(cursor, offset, out);
+        }
+        if (result < 0 && result != -EBADMSG && result != -ENOTSUP) {
+            return result;
+        }
+    }
+    batch_cursor_init(cursor, segment->log_file, 0, segment->size, window, window_cap);
+    return walk_to_offset(cursor, offset, out);
+}
+
+int segment_floor(struct segment *segment, int64_t from, int64_t from_offset, int64_t limit_pos,
+                  int64_t *pos, int64_t *next_offset) {
+    *pos = from;
+    *next_offset = from_offset;
+    int result = segment_open_indexes(segment);
+    if (result != 0) {
+        return result;
+    }
+    uint8_t entry[OFFSET_INDEX_ENTRY];
+    int64_t found = -1;
+    result = floor_entry(segment->offset_index, segment->offset_count, sizeof(entry), key_of_pos,
+                         limit_pos, entry, &found);
+    if (result != 0) {
+        return result;
+    }
+    int64_t start = found >= 0 ? key_of_pos(entry) : 0;
+    uint8_t window[BATCH_CURSOR_WINDOW_MIN];
+    struct batch_cursor cursor;
+    struct batch batch;
+    int64_t at = 0;
+    bool from_index = start > from && start < segment->size;
+    batch_cursor_init(&cursor, segment->log_file, from_index ? start : from, segment->size, window,
+                      sizeof(window));
+    for (;;) {
+        result = batch_cursor_next(&cursor, &batch, &at);
+        bool believable = result == 1 && batch.base_offset >= from_offset;
+        if (from_index && !believable) {
+            batch_cursor_init(&cursor, segment->log_file, from, segment->size, window,
+                              sizeof(window));
+            from_index = false;
+            continue;
+        }
+        if (result < 0) {
+            return result;
+        }
+        if (from_index) {
+            *pos = at; /* the batch begins at or below the limit, so it may end there */
+            *next_offset = batch.base_offset;
+            from_index = false;
+        }
+        if (result == 0 || cursor.pos > limit_pos) {
+            return 0;
+        }
+        *pos = cursor.pos;
+        *next_offset = batch_last_offset(&batch) + 1;
+    }
+}
