@@ -380,10 +380,6 @@ static void log_auto_create(struct controller *controller,
     }
 }
 
-static void committed_op(struct controller_op *op) {
-    free(op);
-}
-
 static void on_auto_create(struct post *post) {
     struct auto_create *wish = CONTAINER_OF(post, struct auto_create, post);
     struct controller *controller = wish->node->controller;
@@ -395,10 +391,10 @@ static void on_auto_create(struct post *post) {
         decision_init(controller, &d, &arena);
         decide_create_topics(&d, auto_create_request(&d, wish->name), &response);
         log_auto_create(controller, &response);
-        struct controller_op *op = NEW(struct controller_op);
-        if (d.records.count == 0 ||
-            controller_submit(controller, &d, op, committed_op) != ERROR_NONE) {
-            free(op);
+        if (d.records.count > 0) {
+            /* Nobody waits: the topic shows in the image, or the client asks again. */
+            int64_t last_offset;
+            (void)propose(controller, &d, &last_offset);
         }
         arena_release(&arena);
     }
@@ -412,7 +408,11 @@ void controller_auto_create_topic(struct node_shard *from, struct slice name) {
     memcpy(copy, name.data, name.len);
     wish->node = from->node;
     wish->name = slice_make(copy, name.len);
-    shard_post(from->node->shards[0].shard, &wish->post, on_auto_create);
+    if (from->index == 0) {
+        on_auto_create(&wish->post);
+    } else {
+        shard_post(from->node->shards[0].shard, &wish->post, on_auto_create);
+    }
 }
 
 /* ---- Stop ------------------------------------------------------------------------------------ */

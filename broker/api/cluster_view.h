@@ -1,0 +1,49 @@
+/* What several metadata APIs tell of brokers and partitions. */
+#ifndef BROKER_API_CLUSTER_VIEW_H
+#define BROKER_API_CLUSTER_VIEW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "broker/metadata/image.h"
+#include "protocol/errors.h"
+
+struct node;
+struct request;
+
+/* Bit fields of allowed operations (KIP-430), as Kafka answers without an authorizer: all that a
+ * topic, or the cluster, has; and for those who did not ask. */
+#define TOPIC_OPERATIONS_ALL   3576
+#define CLUSTER_OPERATIONS_ALL 8096
+#define OPERATIONS_NOT_ASKED   INT32_MIN
+
+/* Where clients of the listener that the request came in on reach a broker. */
+struct broker_address {
+    struct slice host;
+    int32_t port;
+};
+
+/* False when the broker has no such endpoint. */
+bool broker_address(const struct node *node, const struct image_broker *broker,
+                    const char *listener, struct broker_address *out);
+
+/* Whether clients of the listener can use it: not fenced, and an endpoint there. */
+bool broker_is_alive(const struct image *image, int32_t id, const char *listener);
+
+/* A random alive broker, named to clients as the controller: requests to it are forwarded. -1 when
+ * there is none. */
+int32_t any_alive_broker(const struct request *request);
+
+/* The state of a partition as clients see it. */
+struct partition_view {
+    enum kafka_error error;
+    int32_t leader;
+    int32_t *offline; /* in the arena */
+    int32_t offline_count;
+};
+struct partition_view partition_view(const struct image *image,
+                                     const struct image_partition *partition, const char *listener,
+                                     struct arena *arena);
+
+#endif
