@@ -11,7 +11,9 @@
  * Differences from Kafka, all on the strict side: offset deltas of uncompressed batches that are
  * not 0, 1, 2, ... cause a rewrite too (Kafka stores them as they are, with offsets that the log
  * does not have); bytes behind the batch are refused, where Kafka drops them; streams that do not
- * decompress are INVALID_RECORD, because the CRC shows that sending them again will not help.
+ * decompress are INVALID_RECORD, because the CRC shows that sending them again will not help; a
+ * batch flagged LogAppendTime is refused on every topic, where Kafka clears the flag on CreateTime
+ * topics.
  */
 #include "protocol/record_frame.h"
 #include "protocol/records.h"
@@ -74,7 +76,7 @@ static bool timestamp_in_range(const struct produce_rules *rules, int64_t timest
     uint64_t distance = past ? (uint64_t)rules->now_ms - (uint64_t)timestamp
                              : (uint64_t)timestamp - (uint64_t)rules->now_ms;
     int64_t allowed = past ? rules->timestamp_before_max_ms : rules->timestamp_after_max_ms;
-    return distance <= (uint64_t)allowed;
+    return allowed == INT64_MAX || distance <= (uint64_t)allowed;
 }
 
 /* What is wrong with a well-formed record, or NULL. */
@@ -208,7 +210,7 @@ static bool check_claims(struct produce_verdict *verdict) {
         fault = "The offset range and the number of records of the batch differ.";
     } else if ((batch->attributes & BATCH_ATTR_CONTROL) != 0) {
         fault = "Clients are not allowed to write control records.";
-    } else if (batch->producer_id != NO_PRODUCER_ID && batch->base_sequence < 0) {
+    } else if (batch->producer_id >= 0 && batch->base_sequence < 0) {
         fault = "The batch has a producer id but an invalid sequence number.";
     }
     if (fault != NULL) {

@@ -123,6 +123,8 @@ Test(produce_validate, clients_may_not_write_control_batches) {
 
 Test(produce_validate, a_producer_id_needs_a_sequence) {
     cr_assert_eq(judge_with(43, 8, 1000).error, ERROR_INVALID_RECORD);
+    cr_assert_eq(judge_with(43, 8, 0).error, ERROR_INVALID_RECORD);
+    cr_assert_eq(judge_with(43, 8, -2).error, ERROR_NONE, "all negative ids are none");
     cr_assert_eq(judge_with(53, 4, 5).error, ERROR_NONE);
 }
 
@@ -221,6 +223,7 @@ Test(produce_validate, timestamps_are_bounded_on_both_sides) {
     cr_assert_eq(judge_time(INT64_MIN, &rules), ERROR_INVALID_TIMESTAMP);
     cr_assert_eq(judge_time(INT64_MAX, &rules), ERROR_INVALID_TIMESTAMP);
     cr_assert_eq(judge_time(0, &plain_rules), ERROR_NONE);
+    cr_assert_eq(judge_time(INT64_MIN, &plain_rules), ERROR_NONE, "no limit is no limit");
     rules.log_append_time = true;
     cr_assert_eq(judge_time(0, &rules), ERROR_NONE);
 }

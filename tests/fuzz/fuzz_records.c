@@ -1,0 +1,100 @@
+/*
+ * Bytes as a client sends them, through all that looks at record batches: header, validation,
+ * iteration, rewriting. The CRC is made right first, since a fuzzer would not find it.
+ */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "protocol/records.h"
+
+#define RECORD_MAX  ((size_t)1 << 20)
+#define REBUILT_MAX ((size_t)1 << 20)
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Touches every byte of a record, for the sanitizers. */
+static uint64_t digest(const struct record *record) {
+    uint64_t sum = (uint64_t)record->offset + (uint64_t)record->timestamp;
+    for (size_t i = 0; i < record->key.len; i++) {
+        sum += record->key.data[i];
+    }
+    for (size_t i = 0; i < record->value.len; i++) {
+        sum += record->value.data[i];
+    }
+    struct slice headers = record->headers;
+    struct record_header header;
+    int32_t count = 0;
+    while (record_headers_next(&headers, &header)) {
+        sum += header.key.len + header.value.len;
+        count++;
+    }
+    ASSERT(count == record->header_count);
+    return sum;
+}
+
+/* A validated batch can be walked to its end, and again after it was rewritten. */
+static void walk(struct slice in, const struct batch *batch, bool valid) {
+    struct record_iterator *iterator = record_iterator_new(in, batch, RECORD_MAX);
+    struct record record;
+    volatile uint64_t sum = 0;
+    int got;
+    while ((got = record_iterator_next(iterator, &record)) == 1) {
+        sum += digest(&record);
+    }
+    (void)sum;
+    ASSERT(IMPLIES(valid, got == 0));
+    record_iterator_free(iterator);
+}
+
+static void validate(struct slice in, enum compression target) {
+    struct produce_rules rules = {
+        .compacted = in.data[in.len - 1] % 2 == 1,
+        .log_append_time = in.data[in.len - 1] % 4 >= 2,
+        .now_ms = INT64_C(1700000000000),
+        .timestamp_before_max_ms = INT64_MAX,
+        .timestamp_after_max_ms = 3600000,
+        .target = target,
+        .target_level = INT32_MIN,
+        .record_max = RECORD_MAX,
+    };
+    struct arena arena;
+    arena_init(&arena, (size_t)1 << 20);
+    struct produce_verdict verdict;
+    produce_validate(in, &rules, &arena, &verdict);
+    ASSERT((verdict.error == ERROR_NONE) == (verdict.message == NULL));
+    if (verdict.error == ERROR_NONE) {
+        struct batch batch;
+        ASSERT(batch_parse(in, &batch) == BATCH_OK);
+        walk(in, &batch, true);
+        uint8_t *out;
+        size_t out_len;
+        if (batch_rebuild(in, &rules, REBUILT_MAX, &out, &out_len)) {
+            struct batch rebuilt;
+            ASSERT(batch_parse(slice_make(out, out_len), &rebuilt) == BATCH_OK);
+            ASSERT(rebuilt.record_count == batch.record_count);
+            walk(slice_make(out, out_len), &rebuilt, true);
+            free(out);
+        }
+    }
+    arena_release(&arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct batch batch;
+    if (batch_parse(slice_make(data, size), &batch) == BATCH_OK) {
+        walk(slice_make(data, batch_size(&batch)), &batch, false);
+    }
+    if (size < BATCH_HEADER_SIZE) {
+        return 0;
+    }
+    uint8_t *copy = xmalloc(size);
+    memcpy(copy, data, size);
+    store_be64(copy, 0);
+    store_be32(copy + 8, (uint32_t)(size - BATCH_LOG_OVERHEAD));
+    copy[BATCH_MAGIC_OFFSET] = 2;
+    batch_set_max_timestamp(copy, size, false, (int64_t)load_be64(copy + 35));
+    validate(slice_make(copy, size), COMPRESSION_PRODUCER);
+    validate(slice_make(copy, size), COMPRESSION_LZ4);
+    free(copy);
+    return 0;
+}
