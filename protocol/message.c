@@ -51,6 +51,17 @@ void message_init(const struct message_desc *desc, void *message) {
     memcpy(message, desc->root->defaults, desc->root->size);
 }
 
+bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code) {
+    for (uint16_t i = 0; i < desc->root->field_count; i++) {
+        const struct field_desc *field = &desc->root->fields[i];
+        if (field->type == FIELD_INT16 && strcmp(field->name, "ErrorCode") == 0) {
+            memcpy((uint8_t *)message + field->offset, &code, sizeof(code));
+            return true;
+        }
+    }
+    return false;
+}
+
 void *message_array(struct arena *arena, size_t count, const void *defaults, size_t size) {
     uint8_t *array = arena_array(arena, count, size);
     for (size_t i = 0; array != NULL && i < count; i++) {
