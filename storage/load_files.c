@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "runtime/log.h"
 #include "storage/loader.h"
-#include "storage/text_lines.h"
+#include "storage/text_formats.h"
 
 #define SMALL_FILE_MAX (16 << 20)
 
@@ -369,16 +369,6 @@ int load_prune_snapshots(struct loader *loader) {
 
 /* ---- Small files ----------------------------------------------------------------------------- */
 
-static bool parse_partition_metadata(struct slice text, struct uuid *topic_id) {
-    struct slice line;
-    struct slice word;
-    return text_next_line(&text, &line) && text_next_word(&line, &word) &&
-           slice_equal_str(word, "version:") && text_next_word(&line, &word) &&
-           slice_equal_str(word, "0") && text_next_line(&text, &line) &&
-           text_next_word(&line, &word) && slice_equal_str(word, "topic_id:") &&
-           text_next_word(&line, &word) && uuid_parse(word, topic_id);
-}
-
 int load_partition_metadata(struct loader *loader) {
     struct log *log = loader->log;
     struct path path;
@@ -387,7 +377,7 @@ int load_partition_metadata(struct loader *loader) {
     size_t len = 0;
     int result = file_read_all(loader->machine, path.text, SMALL_FILE_MAX, &bytes, &len);
     if (result == 0 && len > 0) {
-        bool parsed = parse_partition_metadata(slice_make(bytes, len), &log->topic_id);
+        bool parsed = partition_metadata_parse(slice_make(bytes, len), &log->topic_id);
         free(bytes);
         if (!parsed) {
             errmsg_set(loader->errmsg, "%s is not understood", path.text);

@@ -1,8 +1,7 @@
 /*
- * meta.properties and .kafka_cleanshutdown: who a log dir belongs to, and how it was left.
- *
- * meta.properties is Java-properties text. Kafka writes version 1; version 0 is of the ZooKeeper
- * era (broker.id) and still readable.
+ * meta.properties: Java properties text. Lines of key=value; '#' and '!' begin comments; '\'
+ * escapes. Version 1 has cluster.id, node.id and directory.id; version 0, of older releases,
+ * broker.id and perhaps cluster.id.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -13,212 +12,166 @@
 #include "runtime/file.h"
 #include "storage/log_dir.h"
 #include "storage/paths.h"
+#include "storage/text_formats.h"
+#include "storage/text_lines.h"
 
-#define FILE_META_PROPERTIES "meta.properties"
-#define FILE_CLEAN_SHUTDOWN  ".kafka_cleanshutdown"
+#define META_PROPERTIES     "meta.properties"
+#define META_PROPERTIES_MAX (64 << 10)
+#define PROPERTY_MAX        256
 
-/* Far above what Kafka writes; what is larger is some other file. */
-#define SMALL_FILE_MAX ((size_t)64 * 1024)
+struct property {
+    char key[PROPERTY_MAX];
+    char value[PROPERTY_MAX];
+};
 
-#define CLEAN_SHUTDOWN_PREFIX "{\"version\":0,\"brokerEpoch\":"
-
-/* ---- The text -------------------------------------------------------------------------------- */
-
-static bool is_blank(uint8_t c) {
-    return c == ' ' || c == '\t' || c == '\r' || c == '\f';
+static bool is_space(uint8_t c) {
+    return c == ' ' || c == '\t' || c == '\f';
 }
 
-static struct slice trim(struct slice s) {
-    while (s.len > 0 && is_blank(s.data[0])) {
-        s = slice_make(s.data + 1, s.len - 1);
-    }
-    while (s.len > 0 && is_blank(s.data[s.len - 1])) {
-        s.len--;
-    }
-    return s;
+static bool is_end_of_key(uint8_t c) {
+    return c == '=' || c == ':' || is_space(c);
 }
 
-/* Cuts the next line off `text`; false at the end. */
-static bool next_line(struct slice *text, struct slice *line) {
-    if (text->len == 0) {
-        return false;
-    }
-    const uint8_t *end = memchr(text->data, '\n', text->len);
-    size_t len = end == NULL ? text->len : (size_t)(end - text->data);
-    *line = trim(slice_make(text->data, len));
-    size_t used = end == NULL ? len : len + 1;
-    *text = slice_make(text->data + used, text->len - used);
-    return true;
-}
-
-/* Copies a value without its backslashes; false when it does not fit. */
-static bool unescape(struct slice value, char *out, size_t size) {
+/* Copies up to an unescaped end (of the key, or of the line), undoing escapes; false when it is
+ * too long. \uXXXX is kept as it stands: none of our values has any. */
+static bool take_text(struct slice *line, bool key, char out[PROPERTY_MAX]) {
     size_t len = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.data[i] == '\\' && i + 1 < value.len) {
+    size_t i = 0;
+    for (; i < line->len && !(key && is_end_of_key(line->data[i])); i++) {
+        if (line->data[i] == '\\' && i + 1 < line->len && line->data[i + 1] != 'u') {
             i++;
         }
-        if (len + 1 >= size || value.data[i] == '\0') {
+        if (len + 1 >= PROPERTY_MAX || line->data[i] == 0) {
             return false;
         }
-        out[len++] = (char)value.data[i];
+        out[len++] = (char)line->data[i];
     }
     out[len] = '\0';
+    *line = slice_make(line->data + i, line->len - i);
     return true;
 }
 
-static bool parse_entry(struct meta_properties *out, struct slice key, const char *value,
-                        int64_t *version) {
-    struct slice text = slice_str(value);
-    int64_t number;
-    if (slice_equal_str(key, "version")) {
-        return slice_parse_i64(text, version);
+static void skip_space(struct slice *line) {
+    while (line->len > 0 && is_space(line->data[0])) {
+        *line = slice_make(line->data + 1, line->len - 1);
     }
-    if (slice_equal_str(key, "node.id") || slice_equal_str(key, "broker.id")) {
-        if (!slice_parse_i64(text, &number) || number < 0 || number > INT32_MAX) {
-            return false;
-        }
-        out->node_id = (int32_t)number;
-        return true;
-    }
-    if (slice_equal_str(key, "cluster.id")) {
-        return text.len < sizeof(out->cluster_id) &&
-               memcpy(out->cluster_id, value, text.len + 1) != NULL;
-    }
-    if (slice_equal_str(key, "directory.id")) {
-        return uuid_parse(text, &out->directory_id);
-    }
-    return true; /* keys of other releases carry nothing that is needed here */
 }
 
-static int meta_properties_parse(struct slice text, struct meta_properties *out,
-                                 struct errmsg *errmsg) {
-    *out = (struct meta_properties){.node_id = -1};
+static bool parse_property(struct slice line, struct property *out) {
+    if (!take_text(&line, true, out->key)) {
+        return false;
+    }
+    skip_space(&line);
+    if (line.len > 0 && (line.data[0] == '=' || line.data[0] == ':')) {
+        line = slice_make(line.data + 1, line.len - 1);
+        skip_space(&line);
+    }
+    return take_text(&line, false, out->value);
+}
+
+static bool parse_int(const char *text, int64_t max, int64_t *out) {
+    return slice_parse_i64(slice_str(text), out) && *out >= 0 && *out <= max;
+}
+
+/* False when the value of a key that matters is nonsense. Others are ignored. */
+static bool apply_property(const struct property *property, struct meta_properties *out,
+                           int64_t *version) {
+    int64_t number = 0;
+    if (strcmp(property->key, "version") == 0) {
+        return parse_int(property->value, 1, version);
+    }
+    if (strcmp(property->key, "node.id") == 0 || strcmp(property->key, "broker.id") == 0) {
+        bool good = parse_int(property->value, INT32_MAX, &number);
+        out->node_id = (int32_t)number;
+        return good;
+    }
+    if (strcmp(property->key, "cluster.id") == 0) {
+        int len = snprintf(out->cluster_id, sizeof(out->cluster_id), "%s", property->value);
+        return len > 0 && (size_t)len < sizeof(out->cluster_id);
+    }
+    if (strcmp(property->key, "directory.id") == 0) {
+        return uuid_parse(slice_str(property->value), &out->directory_id);
+    }
+    return true;
+}
+
+static int parse(struct slice text, const char *path, struct meta_properties *out,
+                 struct errmsg *errmsg) {
     int64_t version = -1;
     struct slice line;
-    for (int number = 1; next_line(&text, &line); number++) {
+    for (int number = 1; text_next_line(&text, &line); number++) {
+        struct property property;
+        skip_space(&line);
         if (line.len == 0 || line.data[0] == '#' || line.data[0] == '!') {
             continue;
         }
-        const uint8_t *separator = memchr(line.data, '=', line.len);
-        size_t key_len = separator == NULL ? line.len : (size_t)(separator - line.data);
-        struct slice key = trim(slice_make(line.data, key_len));
-        struct slice rest =
-            trim(separator == NULL ? slice_make("", 0)
-                                   : slice_make(separator + 1, line.len - key_len - 1));
-        char value[sizeof(out->cluster_id)];
-        if (separator == NULL || !unescape(rest, value, sizeof(value)) ||
-            !parse_entry(out, key, value, &version)) {
-            errmsg_set(errmsg, "line %d of " FILE_META_PROPERTIES " makes no sense: %.*s", number,
-                       SLICE_ARG(line));
+        if (!parse_property(line, &property) || !apply_property(&property, out, &version)) {
+            errmsg_set(errmsg, "%s line %d is not understood: %.*s", path, number,
+                       line.len < 80 ? (int)line.len : 80, (const char *)line.data);
             return -EINVAL;
         }
     }
-    if (version != 0 && version != 1) {
-        errmsg_set(errmsg, FILE_META_PROPERTIES " has no version that is known (0 or 1)");
+    if (version == -1) {
+        errmsg_set(errmsg, "%s has no version", path);
+        return -EINVAL;
+    }
+    if (version == 1 && (out->node_id == -1 || out->cluster_id[0] == '\0')) {
+        errmsg_set(errmsg, "%s lacks %s", path, out->node_id == -1 ? "node.id" : "cluster.id");
         return -EINVAL;
     }
     return 0;
 }
 
+int meta_properties_parse(struct slice text, const char *path, struct meta_properties *out,
+                          struct errmsg *errmsg) {
+    *out = (struct meta_properties){.node_id = -1};
+    return parse(text, path, out, errmsg);
+}
+
 int meta_properties_read(struct machine *machine, const char *dir, struct meta_properties *out,
                          struct errmsg *errmsg) {
     struct path path;
-    uint8_t *data;
-    size_t len;
-    int error = file_read_all(machine, path_join(&path, dir, FILE_META_PROPERTIES), SMALL_FILE_MAX,
-                              &data, &len);
-    if (error != 0) {
-        errmsg_set(errmsg, "%s: %s", path.text, strerror(-error));
-        return error;
+    path_join(&path, dir, META_PROPERTIES);
+    *out = (struct meta_properties){.node_id = -1};
+    uint8_t *bytes = NULL;
+    size_t len = 0;
+    int result = file_read_all(machine, path.text, META_PROPERTIES_MAX, &bytes, &len);
+    if (result != 0) {
+        errmsg_set(errmsg, "cannot read %s: %s", path.text, strerror(-result));
+        return result;
     }
-    error = meta_properties_parse(slice_make(data, len), out, errmsg);
-    if (error != 0) {
-        errmsg_prefix(errmsg, "%s", dir);
-    }
-    free(data);
-    return error;
+    result = meta_properties_parse(slice_make(bytes, len), path.text, out, errmsg);
+    free(bytes);
+    return result;
 }
 
-static void append_escaped(struct buffer *out, const char *value) {
-    for (; *value != '\0'; value++) {
-        if (strchr(":=#!\\", *value) != NULL) {
+static void put_escaped(struct buffer *out, const char *value) {
+    for (const char *p = value; *p != '\0'; p++) {
+        if (strchr(":=#!\\", *p) != NULL || (*p == ' ' && p == value)) {
             buffer_put_u8(out, '\\');
         }
-        buffer_put_u8(out, (uint8_t)*value);
+        buffer_put_u8(out, (uint8_t)*p);
     }
 }
 
 int meta_properties_write(struct machine *machine, const char *dir,
                           const struct meta_properties *meta) {
-    char directory_id[UUID_TEXT_LEN + 1];
+    struct path path;
+    path_join(&path, dir, META_PROPERTIES);
     struct buffer text;
-    buffer_init(&text, SMALL_FILE_MAX);
-    buffer_append_str(&text, "#\ncluster.id=");
-    append_escaped(&text, meta->cluster_id);
-    buffer_printf(&text, "\ndirectory.id=%s\nnode.id=%" PRId32 "\nversion=1\n",
-                  uuid_format(meta->directory_id, directory_id), meta->node_id);
-    struct path path;
-    int error =
-        file_replace(machine, path_join(&path, dir, FILE_META_PROPERTIES), buffer_slice(&text));
+    buffer_init(&text, META_PROPERTIES_MAX);
+    buffer_append_str(&text, "#\n");
+    if (meta->cluster_id[0] != '\0') {
+        buffer_append_str(&text, "cluster.id=");
+        put_escaped(&text, meta->cluster_id);
+        buffer_put_u8(&text, '\n');
+    }
+    if (!uuid_is_zero(meta->directory_id)) {
+        char id[UUID_TEXT_LEN + 1];
+        buffer_printf(&text, "directory.id=%s\n", uuid_format(meta->directory_id, id));
+    }
+    buffer_printf(&text, "node.id=%" PRId32 "\nversion=1\n", meta->node_id);
+    int result = file_replace(machine, path.text, buffer_slice(&text));
     buffer_release(&text);
-    return error;
-}
-
-/* ---- Clean shutdown -------------------------------------------------------------------------- */
-
-/* The number behind "brokerEpoch" in the marker's JSON; -1 when there is none. */
-static int64_t marker_epoch(struct slice text) {
-    static const char key[] = "\"brokerEpoch\":";
-    const uint8_t *at = memmem(text.data, text.len, key, sizeof(key) - 1);
-    if (at == NULL) {
-        return -1;
-    }
-    struct slice rest =
-        slice_make(at + sizeof(key) - 1, text.len - (size_t)(at - text.data) - (sizeof(key) - 1));
-    rest = trim(rest);
-    size_t digits = 0;
-    while (digits < rest.len &&
-           (rest.data[digits] == '-' || (rest.data[digits] >= '0' && rest.data[digits] <= '9'))) {
-        digits++;
-    }
-    int64_t epoch;
-    return slice_parse_i64(slice_make(rest.data, digits), &epoch) ? epoch : -1;
-}
-
-int clean_shutdown_read(struct machine *machine, const char *dir, bool *clean,
-                        int64_t *broker_epoch) {
-    struct path path;
-    uint8_t *data;
-    size_t len;
-    *clean = false;
-    *broker_epoch = -1;
-    int error = file_read_all(machine, path_join(&path, dir, FILE_CLEAN_SHUTDOWN), SMALL_FILE_MAX,
-                              &data, &len);
-    if (error == -ENOENT) {
-        return 0;
-    }
-    if (error != 0) {
-        return error;
-    }
-    *clean = true;
-    *broker_epoch = marker_epoch(slice_make(data, len));
-    free(data);
-    return 0;
-}
-
-int clean_shutdown_write(struct machine *machine, const char *dir, int64_t broker_epoch) {
-    char text[sizeof(CLEAN_SHUTDOWN_PREFIX) + 32];
-    snprintf(text, sizeof(text), CLEAN_SHUTDOWN_PREFIX "%" PRId64 "}", broker_epoch);
-    struct path path;
-    return file_replace(machine, path_join(&path, dir, FILE_CLEAN_SHUTDOWN), slice_str(text));
-}
-
-int clean_shutdown_remove(struct machine *machine, const char *dir) {
-    struct path path;
-    int error = path_unlink(machine, path_join(&path, dir, FILE_CLEAN_SHUTDOWN));
-    if (error == -ENOENT) {
-        return 0;
-    }
-    return error != 0 ? error : directory_sync(machine, dir);
+    return result;
 }
