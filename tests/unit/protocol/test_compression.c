@@ -400,6 +400,26 @@ Test(compression, a_kilobyte_of_snappy_that_claims_a_gigabyte_is_refused) {
     buffer_release(&out);
 }
 
+/* A raw block cannot be decoded in part, so the limit must hold before there is memory for it. */
+Test(compression, a_snappy_block_above_the_limit_is_not_decoded) {
+    static const uint8_t start[] = {0xc1, 0x84, 0x3d, 0x00, 'a'}; /* 1,000,001 bytes; one literal */
+    static const uint8_t copy[] = {0xfe, 0x01, 0x00};             /* 64 bytes, from 1 byte back */
+    struct buffer in, out;
+    buffer_init(&in, SIZE_MAX);
+    buffer_init(&out, SIZE_MAX);
+    buffer_append(&in, start, sizeof(start));
+    for (int i = 0; i < 15625; i++) {
+        buffer_append(&in, copy, sizeof(copy));
+    }
+    cr_assert_eq(drain(COMPRESSION_SNAPPY, buffer_slice(&in), 1000001, 4096, &out), 0);
+    cr_assert_eq(out.len, 1000001);
+    buffer_reset(&out);
+    cr_assert_eq(drain(COMPRESSION_SNAPPY, buffer_slice(&in), 1000000, 4096, &out), -2);
+    cr_assert_eq(out.len, 0, "nothing came out before the refusal");
+    buffer_release(&in);
+    buffer_release(&out);
+}
+
 Test(compression, the_decompressed_limit_has_a_floor_and_does_not_overflow) {
     cr_assert_eq(batch_decompressed_max(0), (size_t)16 << 20);
     cr_assert_eq(batch_decompressed_max(1 << 20), (size_t)100 << 20);

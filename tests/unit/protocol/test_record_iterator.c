@@ -230,15 +230,17 @@ Test(record_iterator, a_length_that_lies_is_corrupt_and_allocates_nothing) {
 
 Test(record_iterator, malformed_bodies_are_corrupt) {
     const char *bodies[] = {
-        "00",                                   /* no body at all */
-        "0200",                                 /* attributes only */
-        "0c000000030100",                       /* a key of length -2 */
-        "0c000000010300",                       /* a value of length -2 */
-        "0c000000010101",                       /* a header count of -1 */
-        "0c000000010102",                       /* a header that is not there */
-        "0e00000001010200",                     /* half a header */
-        "10000000010102010100",                 /* a null header key */
-        "0e00000001010000",                     /* a byte too many */
+        "00",                   /* no body at all */
+        "0200",                 /* attributes only */
+        "0c000000030100",       /* a key of length -2 */
+        "0c000000010300",       /* a value of length -2 */
+        "0c000000010101",       /* a header count of -1 */
+        "0c000000010102",       /* a header that is not there */
+        "0e00000001010200",     /* half a header */
+        "10000000010102010100", /* a null header key */
+        "0e00000001010000",     /* a byte too many */
+        "120000000101020001"
+        "00",                                   /* a byte behind the headers */
         "0c000000040100",                       /* a key that reaches beyond */
         "0c00ffffffffff",                       /* a timestamp without end */
         "ffffffffff00",                         /* a length without end */
