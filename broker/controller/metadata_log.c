@@ -30,6 +30,7 @@ static void fail(struct quorum *quorum, int error) {
 /* ---- Opening --------------------------------------------------------------------------------- */
 
 static void deliver(struct quorum *quorum, struct quorum_batch *batch) {
+    quorum->last_timestamp_ms = batch->timestamp_ms;
     quorum->client.committed(quorum->client.ctx, batch);
 }
 
@@ -323,7 +324,7 @@ void metadata_log_snapshot(struct quorum *quorum, const struct record_list *valu
     snapshot->id = (struct snapshot_id){last_offset + 1, epoch};
     quorum->bytes_since_snapshot = 0;
     buffer_reset(&snapshot->bytes);
-    snapshot_build(values->values, values->count, snapshot->id, clock_wall_ms(quorum->machine),
+    snapshot_build(values->values, values->count, snapshot->id, quorum->last_timestamp_ms,
                    quorum->kraft_version == 1, &quorum->voter, &snapshot->bytes);
     work_submit(quorum->shard, &snapshot->work, snapshot_run, snapshot_done);
 }

@@ -40,6 +40,7 @@ struct quorum {
     bool waiting;
     int64_t wait_offset;
     int64_t bytes_since_snapshot;
+    int64_t last_timestamp_ms; /* of the last batch that was told as committed */
     struct snapshot_work snapshot;
 
     struct arena arena; /* of the open: values of snapshot and bootstrap, endpoints */
