@@ -50,8 +50,9 @@ void decide_register_broker(struct decision *d, const struct broker_registration
         record.log_dirs = (struct uuid *)arena_array(&scratch, (size_t)registration->log_dir_count,
                                                      sizeof(struct uuid));
         record.log_dirs_count = registration->log_dir_count;
-        memcpy(record.log_dirs, registration->log_dirs,
-               (size_t)registration->log_dir_count * sizeof(struct uuid));
+        for (int i = 0; i < registration->log_dir_count; i++) {
+            record.log_dirs[i] = registration->log_dirs[i];
+        }
     }
     record_list_add(&d->records, RECORD_REGISTER_BROKER, version, &register_broker_record_desc,
                     &record);

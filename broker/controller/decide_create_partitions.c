@@ -22,12 +22,12 @@ static struct verdict add_partitions(struct decision *d,
     if (topic == NULL) {
         return verdict(ERROR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
     }
-    int32_t more = request->count - topic->partition_count;
-    if (request->count < topic->partition_count || more == 0) {
+    if (request->count <= topic->partition_count) {
         return verdict_printf(d, ERROR_INVALID_PARTITIONS,
                               "The topic has %d partitions; it cannot get %d",
                               topic->partition_count, request->count);
     }
+    int32_t more = request->count - topic->partition_count;
     if (more > PARTITIONS_MAX) {
         return verdict(ERROR_POLICY_VIOLATION, "A request may create at most 10000 partitions");
     }
