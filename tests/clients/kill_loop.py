@@ -211,9 +211,10 @@ def run(rounds, seed, directory=None, report=print, audit_every=1, **properties)
             if number % audit_every == 0 or number == rounds:
                 found, ends, committed = read_back(broker)
                 wrong += audit(found, ends, committed, acknowledged, committed_before)
-                total = sum(ends)
-            report(f"round {number}/{rounds}: {count} acknowledged, {total} in the log, "
-                   f"{'ok' if not wrong else 'FAILED'}")
+                outcome = f"{sum(ends)} read back, {'ok' if not wrong else 'FAILED'}"
+            else:
+                outcome = "not read back"
+            report(f"round {number}/{rounds}: {count} acknowledged, {outcome}")
             for line in wrong[:10]:
                 report(f"    {line}")
             if wrong:
