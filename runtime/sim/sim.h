@@ -77,6 +77,10 @@ bool sim_crashed(const struct machine *machine);
  * old one are gone. The machine must have crashed or its program must be stopped and torn down. */
 void sim_machine_restart(struct machine *machine);
 
+/* Delivers a signal to the machine's handler (machine_on_signal) on shard 0, as an event. Without a
+ * handler nothing happens. */
+void sim_signal(struct machine *machine, int signum);
+
 /* Cuts or heals the network between two machines, in both directions; connections between them
  * stall and, when cut longer than 30 virtual seconds, break. */
 void sim_partition(struct machine *a, struct machine *b, bool cut);

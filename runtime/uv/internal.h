@@ -81,7 +81,9 @@ struct shard *shard_current(void);
 
 /* worker.c */
 void workers_start(struct workers *workers, int count);
-void workers_stop(struct workers *workers); /* after what is running; drops what is queued */
+/* After what is running; drops what is queued. Work may still be submitted, and is never run. */
+void workers_stop(struct workers *workers);
+void workers_release(struct workers *workers);
 
 /* net_shard.c: the network's part of a shard. */
 struct net_shard *net_shard_new(struct shard *shard);

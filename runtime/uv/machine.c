@@ -236,6 +236,7 @@ void machine_free(struct machine *machine) {
     }
     ASSERT(!atomic_load(&machine->running));
     workers_stop(&machine->workers);
+    workers_release(&machine->workers);
     if (machine->signals_open) {
         for (int i = 0; i < MACHINE_SIGNAL_COUNT; i++) {
             uv_close((uv_handle_t *)&machine->signals[i], NULL);

@@ -58,6 +58,10 @@ void workers_stop(struct workers *workers) {
     }
     free(workers->threads);
     workers->threads = NULL;
+}
+
+void workers_release(struct workers *workers) {
+    ASSERT(workers->threads == NULL);
     pthread_cond_destroy(&workers->wake);
     pthread_mutex_destroy(&workers->lock);
 }
