@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "base/hmap.h"
 #include "base/memory.h"
 #include "storage/text_lines.h"
 
@@ -133,5 +134,17 @@ bool epochs_decode(struct slice text, struct epochs *epochs) {
         epochs_release(epochs);
         return false;
     }
+    epochs->stored_hash = hash_bytes(text);
     return true;
+}
+
+void epochs_settle(struct epochs *epochs) {
+    if (!epochs->dirty) {
+        return;
+    }
+    struct buffer text;
+    buffer_init(&text, SIZE_MAX);
+    epochs_encode(epochs, &text);
+    epochs->dirty = hash_bytes(buffer_slice(&text)) != epochs->stored_hash;
+    buffer_release(&text);
 }

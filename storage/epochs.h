@@ -20,7 +20,8 @@ struct epochs {
     struct epoch_entry *entries; /* heap */
     int count;
     int cap;
-    bool dirty; /* changed since the checkpoint was last taken to be written */
+    bool dirty;           /* changed since the checkpoint was last taken to be written */
+    uint64_t stored_hash; /* of the checkpoint's text on disk; 0 when unknown */
 };
 
 void epochs_release(struct epochs *epochs);
@@ -45,5 +46,9 @@ void epochs_end_of(const struct epochs *epochs, int32_t epoch, int64_t log_end, 
 /* The checkpoint's text, and back: false for anything that is not one (epochs are empty then). */
 void epochs_encode(const struct epochs *epochs, struct buffer *out);
 bool epochs_decode(struct slice text, struct epochs *epochs);
+
+/* Takes the changes back from `dirty` when they add up to what is on disk already: a restart drops
+ * the epoch that starts at the log end, and the next leader assigns it again. */
+void epochs_settle(struct epochs *epochs);
 
 #endif

@@ -99,6 +99,9 @@ static void set_marks(struct loader *loader) {
     log->start_offset = options->log_start_offset > first ? options->log_start_offset : first;
     epochs_cut_end(&log->epochs, log->end_offset);
     epochs_cut_start(&log->epochs, log->start_offset);
+    if (!loader->changed && !loader->rewrite_epochs) {
+        log->epochs.dirty = false; /* every load cuts the same; not worth a write by itself */
+    }
     log->high_watermark = options->high_watermark < log->start_offset ? log->start_offset
                           : options->high_watermark > log->end_offset ? log->end_offset
                                                                       : options->high_watermark;
@@ -141,7 +144,7 @@ static int load(struct loader *loader) {
         return result;
     }
     set_marks(loader);
-    if (loader->changed || log->epochs.dirty) {
+    if (loader->changed) {
         result = log_sync_now(log);
         if (result != 0) {
             errmsg_set(loader->errmsg, "cannot sync %s: %s", log->directory, strerror(-result));

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/hmap.h"
 #include "base/memory.h"
 #include "storage/log_internal.h"
 #include "storage/txn_index.h"
@@ -196,6 +197,7 @@ static struct sync_job *gather_job(struct log *log, bool closing) {
     if (job->write_epochs) {
         epochs_encode(&log->epochs, &job->epochs);
         log->epochs.dirty = false;
+        log->epochs.stored_hash = hash_bytes(buffer_slice(&job->epochs));
     }
     job->seals = log->seals;
     job->seal_count = log->seal_count;
@@ -260,6 +262,7 @@ void log_sync_step(struct log *log) {
     if (log->phase != LOG_RUNNING || log->job != NULL) {
         return;
     }
+    epochs_settle(&log->epochs);
     bool data_due = log->sync_wanted_end > log->synced_end && log->end_offset > log->synced_end;
     if (data_due || log->seal_count > 0 || log->epochs.dirty || !list_empty(&log->waiters)) {
         if (start_job(log, false) != 0) {
