@@ -81,7 +81,9 @@ static bool classify(const char *name, struct log_dir_entry *out) {
         struct slice rest;
         if (parse_set_aside(name, kinds[i].suffix, &rest)) {
             out->kind = kinds[i].kind;
-            return parse_partition(rest, &out->topic, &out->partition);
+            /* The topic may have been cut short for these two; nobody needs it. */
+            return parse_partition(rest, &out->topic, &out->partition) ||
+                   out->kind == LOG_DIR_DELETED || out->kind == LOG_DIR_STRAY;
         }
     }
     out->kind = LOG_DIR_PARTITION;
@@ -142,7 +144,9 @@ int log_dir_list(struct machine *machine, const char *dir, struct arena *arena,
         struct slice name = arena_dup(arena, slice_str(names[i]));
         entry->name = (const char *)name.data;
         if (!classify(entry->name, entry)) {
-            errmsg_set(errmsg, "%s is no partition's directory and does not belong in a log dir",
+            errmsg_set(errmsg,
+                       "%s is no directory of a partition (<topic>-<partition>); move it out of "
+                       "the log dir",
                        path.text);
             result = -EINVAL;
             break;
@@ -196,7 +200,13 @@ int log_dir_remove_tree(struct machine *machine, const char *path) {
     }
     for (size_t i = 0; i < count && result == 0; i++) {
         struct path file;
-        result = path_unlink(machine, path_join(&file, path, names[i]));
+        enum path_kind kind = PATH_MISSING;
+        result = path_kind(machine, path_join(&file, path, names[i]), &kind);
+        if (result == 0 && kind == PATH_DIRECTORY) {
+            result = log_dir_remove_tree(machine, file.text);
+        } else if (result == 0) {
+            result = path_unlink(machine, file.text);
+        }
         result = result == -ENOENT ? 0 : result;
     }
     free(names);
