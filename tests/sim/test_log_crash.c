@@ -150,6 +150,7 @@ static void make_world(uint64_t seed) {
     struct sim_options options = {
         .seed = seed, .sync_delay_min_us = 100, .sync_delay_max_us = 4000};
     memset(&w, 0, sizeof(w));
+    w.epoch = -1; /* at first: no file of epochs brings a directory sync along */
     w.sim = sim_new(&options);
     w.machine = sim_machine_new(w.sim, "10.0.0.1", 1);
     log_set_level(w.machine, LOG_LEVEL_ERROR);
