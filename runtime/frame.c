@@ -5,7 +5,7 @@
 #include "base/assert.h"
 
 struct frame *frame_new(size_t len) {
-    if (len > SIZE_MAX / 2) {
+    if (len > INT32_MAX) {
         return NULL;
     }
     struct frame *frame = malloc(sizeof(*frame) + len);

@@ -18,7 +18,8 @@ struct frame {
     _Alignas(16) uint8_t data[];
 };
 
-/* One reference, `len` uninitialised bytes; NULL when memory is out. */
+/* One reference, `len` uninitialised bytes; NULL when memory is out, or above INT32_MAX, which no
+ * length on the wire can be. */
 struct frame *frame_new(size_t len);
 
 /* Any thread; the last unref frees. NULL is allowed. */
