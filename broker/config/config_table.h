@@ -362,7 +362,7 @@
       "The directory of the metadata log; the first log directory when not set.") \
     X(METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS, "metadata.log.max.record.bytes.between.snapshots", LONG, "20971520", ">=1", READ_ONLY, 0, HONOURED, \
       "After how many bytes of records a metadata snapshot is written.") \
-    X(METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS, "metadata.log.max.snapshot.interval.ms", LONG, "3600000", ">=0", READ_ONLY, 0, HONOURED, \
+    X(METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS, "metadata.log.max.snapshot.interval.ms", LONG, "3600000", ">=0", READ_ONLY, 0, IGNORED, \
       "After how long a metadata snapshot is written when there is something new.") \
     X(METADATA_LOG_SEGMENT_BYTES, "metadata.log.segment.bytes", INT, "1073741824", ">=8388608", READ_ONLY, 0, HONOURED, \
       "Segment size of the metadata log.") \
@@ -402,10 +402,10 @@
       "Threads that serve connections and partitions; by default what the machine and its size suggest.") \
     X(OFFSET_METADATA_MAX_BYTES, "offset.metadata.max.bytes", INT, "4096", ">=0", READ_ONLY, 0, HONOURED, \
       "How long the text beside a committed offset may be.") \
-    X(OFFSETS_COMMIT_TIMEOUT_MS, "offsets.commit.timeout.ms", INT, "5000", ">=1", READ_ONLY, 0, HONOURED, \
+    X(OFFSETS_COMMIT_TIMEOUT_MS, "offsets.commit.timeout.ms", INT, "5000", ">=1", READ_ONLY, 0, IGNORED, \
       "How long a commit may wait until it is safely stored.") \
-    X(OFFSETS_LOAD_BUFFER_SIZE, "offsets.load.buffer.size", INT, "5242880", ">=1", READ_ONLY, 0, MEANINGLESS, \
-      "How many bytes Kafka reads at once when it loads committed offsets.") \
+    X(OFFSETS_LOAD_BUFFER_SIZE, "offsets.load.buffer.size", INT, "5242880", ">=1", READ_ONLY, 0, HONOURED, \
+      "How many bytes are read at once when committed offsets are loaded.") \
     X(OFFSETS_RETENTION_CHECK_INTERVAL_MS, "offsets.retention.check.interval.ms", LONG, "600000", ">=1", READ_ONLY, 0, HONOURED, \
       "How often expired offsets are looked for.") \
     X(OFFSETS_RETENTION_MINUTES, "offsets.retention.minutes", INT, "10080", ">=1", READ_ONLY, 0, HONOURED, \
@@ -638,15 +638,15 @@
       "How many updates of share state lie between two snapshots.") \
     X(SHARE_COORDINATOR_STATE_TOPIC_COMPRESSION_CODEC, "share.coordinator.state.topic.compression.codec", INT, "0", "", READ_ONLY, 0, IGNORED, \
       "The codec of the share state topic, as a number; 0 is none.") \
-    X(SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR, "share.coordinator.state.topic.min.isr", SHORT, "2", ">=1", READ_ONLY, 0, IGNORED, \
+    X(SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR, "share.coordinator.state.topic.min.isr", SHORT, "2", ">=1", READ_ONLY, 0, HONOURED, \
       "Replicas of the share state topic that must be in sync.") \
-    X(SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS, "share.coordinator.state.topic.num.partitions", INT, "50", ">=1", READ_ONLY, 0, IGNORED, \
+    X(SHARE_COORDINATOR_STATE_TOPIC_NUM_PARTITIONS, "share.coordinator.state.topic.num.partitions", INT, "50", ">=1", READ_ONLY, 0, HONOURED, \
       "Partitions of the share state topic.") \
     X(SHARE_COORDINATOR_STATE_TOPIC_PRUNE_INTERVAL_MS, "share.coordinator.state.topic.prune.interval.ms", INT, "300000", ">=1", READ_ONLY, 1, IGNORED, \
       "How often superseded share state is deleted.") \
-    X(SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR, "share.coordinator.state.topic.replication.factor", SHORT, "3", ">=1", READ_ONLY, 0, IGNORED, \
+    X(SHARE_COORDINATOR_STATE_TOPIC_REPLICATION_FACTOR, "share.coordinator.state.topic.replication.factor", SHORT, "3", ">=1", READ_ONLY, 0, HONOURED, \
       "Replicas of the share state topic.") \
-    X(SHARE_COORDINATOR_STATE_TOPIC_SEGMENT_BYTES, "share.coordinator.state.topic.segment.bytes", INT, "104857600", ">=1", READ_ONLY, 0, IGNORED, \
+    X(SHARE_COORDINATOR_STATE_TOPIC_SEGMENT_BYTES, "share.coordinator.state.topic.segment.bytes", INT, "104857600", ">=1", READ_ONLY, 0, HONOURED, \
       "Segment size of the share state topic.") \
     X(SHARE_COORDINATOR_THREADS, "share.coordinator.threads", INT, "1", ">=1", READ_ONLY, 0, MEANINGLESS, \
       "Threads of Kafka's share coordinator.") \
@@ -724,13 +724,13 @@
       "How often expired transactional ids are removed.") \
     X(TRANSACTION_STATE_LOG_LOAD_BUFFER_SIZE, "transaction.state.log.load.buffer.size", INT, "5242880", ">=1", READ_ONLY, 0, IGNORED, \
       "How many bytes are read at once when transaction state is loaded.") \
-    X(TRANSACTION_STATE_LOG_MIN_ISR, "transaction.state.log.min.isr", INT, "2", ">=1", READ_ONLY, 0, IGNORED, \
+    X(TRANSACTION_STATE_LOG_MIN_ISR, "transaction.state.log.min.isr", INT, "2", ">=1", READ_ONLY, 0, HONOURED, \
       "Replicas of the transaction state topic that must be in sync.") \
-    X(TRANSACTION_STATE_LOG_NUM_PARTITIONS, "transaction.state.log.num.partitions", INT, "50", ">=1", READ_ONLY, 0, IGNORED, \
+    X(TRANSACTION_STATE_LOG_NUM_PARTITIONS, "transaction.state.log.num.partitions", INT, "50", ">=1", READ_ONLY, 0, HONOURED, \
       "Partitions of the transaction state topic; not to be changed later.") \
-    X(TRANSACTION_STATE_LOG_REPLICATION_FACTOR, "transaction.state.log.replication.factor", SHORT, "3", ">=1", READ_ONLY, 0, IGNORED, \
+    X(TRANSACTION_STATE_LOG_REPLICATION_FACTOR, "transaction.state.log.replication.factor", SHORT, "3", ">=1", READ_ONLY, 0, HONOURED, \
       "Replicas of the transaction state topic.") \
-    X(TRANSACTION_STATE_LOG_SEGMENT_BYTES, "transaction.state.log.segment.bytes", INT, "104857600", ">=1", READ_ONLY, 0, IGNORED, \
+    X(TRANSACTION_STATE_LOG_SEGMENT_BYTES, "transaction.state.log.segment.bytes", INT, "104857600", ">=1", READ_ONLY, 0, HONOURED, \
       "Segment size of the transaction state topic.") \
     X(TRANSACTION_TWO_PHASE_COMMIT_ENABLE, "transaction.two.phase.commit.enable", BOOLEAN, "false", "", READ_ONLY, 0, IGNORED, \
       "Whether producers may leave the outcome of a transaction to an outside coordinator.") \

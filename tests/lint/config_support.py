@@ -17,16 +17,16 @@ for name, body in re.findall(r"#define CONFIG_(\w+)_TABLE\(X\) \\\n(.*?)\n\n", t
     rows = re.findall(r'X\((\w+), "([^"]+)", .*?(\w+), \\\n', body)
     sections[name] = {identifier: (key, support) for identifier, key, support in rows}
 
-used = ""
+used = set()
 for path in sorted(root.glob("broker/**/*.[ch]")):
     if path.name != "config_table.h" and path.name != "config_keys.c":
-        used += path.read_text()
+        used |= set(re.findall(r"\b(?:TOPIC_)?CONFIG_\w+", path.read_text()))
 
 failures = []
 checked = 0
 for section, prefix in (("BROKER", "CONFIG_"), ("TOPIC", "TOPIC_CONFIG_")):
     for identifier, (key, support) in sections[section].items():
-        read = re.search(rf"(?<![A-Z_]){prefix}{identifier}\b", used) is not None
+        read = prefix + identifier in used
         by_topic = section == "BROKER" and any(
             f"CONFIG_{identifier}, " in line and "HONOURED" in line
             for line in table[table.index("CONFIG_TOPIC_TABLE") :].splitlines()
@@ -38,8 +38,8 @@ for section, prefix in (("BROKER", "CONFIG_"), ("TOPIC", "TOPIC_CONFIG_")):
         checked += 1
         if support == "HONOURED" and not (read or by_topic or by_fallback):
             failures.append(f"{key} is said to be honoured, but nothing reads it")
-        if support == "IGNORED" and read:
-            failures.append(f"{key} is said to be ignored, but something reads it")
+        if support in ("IGNORED", "MEANINGLESS") and read:
+            failures.append(f"{key} is said to be without effect, but something reads it")
 
 for failure in failures:
     print(failure)
