@@ -84,6 +84,9 @@ MUST_CHECK int path_kind(struct machine *machine, const char *path, enum path_ki
 /* Makes creations, renames and unlinks in this directory durable. Blocks. */
 MUST_CHECK int directory_sync(struct machine *machine, const char *path);
 
+/* The same for the directory that `path` lies in: makes the name of path itself durable. Blocks. */
+MUST_CHECK int directory_sync_parent(struct machine *machine, const char *path);
+
 /* Names without "." and "..", sorted bytewise; `names` and its strings are one heap block that the
  * caller frees with free(*names). */
 MUST_CHECK int directory_list(struct machine *machine, const char *path, char ***names,

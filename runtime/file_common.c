@@ -12,8 +12,26 @@ int file_write_at(struct file *file, const void *data, size_t len, int64_t pos) 
     return file_writev_at(file, &part, 1, pos);
 }
 
+int directory_sync_parent(struct machine *machine, const char *path) {
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL) {
+        return directory_sync(machine, ".");
+    }
+    if (slash == path) {
+        return directory_sync(machine, "/");
+    }
+    char *parent = slice_to_cstr(slice_make(path, (size_t)(slash - path)));
+    int err = directory_sync(machine, parent);
+    free(parent);
+    return err;
+}
+
+/* Its name is durable when this made it. */
 static int make_directory(struct machine *machine, const char *path) {
     int err = path_mkdir(machine, path);
+    if (err == 0) {
+        return directory_sync_parent(machine, path);
+    }
     if (err != -EEXIST) {
         return err;
     }
@@ -98,20 +116,6 @@ static int write_new(struct machine *machine, const char *path, struct slice con
     return err;
 }
 
-static int sync_parent(struct machine *machine, const char *path) {
-    const char *slash = strrchr(path, '/');
-    if (slash == NULL) {
-        return directory_sync(machine, ".");
-    }
-    if (slash == path) {
-        return directory_sync(machine, "/");
-    }
-    char *parent = slice_to_cstr(slice_make(path, (size_t)(slash - path)));
-    int err = directory_sync(machine, parent);
-    free(parent);
-    return err;
-}
-
 int file_replace(struct machine *machine, const char *path, struct slice content) {
     size_t path_len = strlen(path);
     char *tmp = xmalloc(path_len + sizeof(".tmp"));
@@ -122,7 +126,7 @@ int file_replace(struct machine *machine, const char *path, struct slice content
         err = path_rename(machine, tmp, path);
     }
     if (err == 0) {
-        err = sync_parent(machine, path);
+        err = directory_sync_parent(machine, path);
     } else if (path_unlink(machine, tmp) != 0) {
         /* What is left of the new content is overwritten by the next replacement. */
     }

@@ -46,17 +46,6 @@ static int list_names(struct loader *loader, char ***names, size_t *count) {
     return result;
 }
 
-static int sync_parent(struct loader *loader) {
-    char *parent = xstrdup(loader->log->directory);
-    char *slash = strrchr(parent, '/');
-    if (slash != NULL && slash != parent) {
-        *slash = '\0';
-    }
-    int result = directory_sync(loader->machine, slash == NULL ? "." : parent);
-    free(parent);
-    return result;
-}
-
 int load_make_directory(struct loader *loader) {
     const char *dir = loader->log->directory;
     enum path_kind kind = PATH_MISSING;
@@ -68,7 +57,7 @@ int load_make_directory(struct loader *loader) {
     }
     /* A crash may have come between making the directory and syncing its name. */
     if (result == 0 && (kind == PATH_MISSING || !loader->options->clean)) {
-        result = sync_parent(loader);
+        result = directory_sync_parent(loader->machine, dir);
     }
     if (result != 0) {
         errmsg_set(loader->errmsg, "cannot use directory %s: %s", dir, strerror(-result));

@@ -135,7 +135,12 @@ static int write_identity(struct log_dir *dir, struct identity *identity, struct
     identity->meta.node_id = node->id;
     memcpy(identity->meta.cluster_id, node->cluster_id, sizeof(node->cluster_id));
     identity->meta.directory_id = draw_id(node->machine);
-    int err = meta_properties_write(node->machine, dir->path, &identity->meta);
+    /* The process that made the dir may have been killed before it had synced the dir's name. Where
+     * the parent may not be read, it was not this node that made it. */
+    int err = directory_sync_parent(node->machine, dir->path);
+    if (err == 0 || err == -EACCES) {
+        err = meta_properties_write(node->machine, dir->path, &identity->meta);
+    }
     if (err != 0) {
         explain(errmsg, "format", dir->path, err);
         return err;
