@@ -39,7 +39,8 @@ static pthread_barrier_t ready;
 static atomic_int frames_seen;
 static atomic_int opened;
 static atomic_int closed;
-static char last_reason[128];
+static pthread_mutex_t reason_lock = PTHREAD_MUTEX_INITIALIZER;
+static char reason_seen[128]; /* of the last close; under reason_lock */
 static struct exchange *held[HELD_MAX];
 static int held_count;
 static struct errmsg errmsg;
@@ -109,7 +110,9 @@ static void on_open(struct conn *conn, void *ctx) {
 }
 
 static void on_close(struct conn *conn, const char *reason, void *ctx) {
-    snprintf(last_reason, sizeof(last_reason), "%s", reason);
+    pthread_mutex_lock(&reason_lock);
+    snprintf(reason_seen, sizeof(reason_seen), "%s", reason);
+    pthread_mutex_unlock(&reason_lock);
     atomic_fetch_add(&closed, 1);
 }
 
@@ -237,6 +240,12 @@ static void expect_closed(int fd) {
     uint8_t byte;
     ssize_t n = recv(fd, &byte, 1, 0);
     cr_assert(n == 0 || (n < 0 && errno == ECONNRESET), "n=%zd %s", n, strerror(errno));
+}
+
+static void expect_reason(const char *part) {
+    pthread_mutex_lock(&reason_lock);
+    cr_assert(strstr(reason_seen, part) != NULL, "%s", reason_seen);
+    pthread_mutex_unlock(&reason_lock);
 }
 
 TestSuite(uv_net, .init = setup, .fini = teardown, .timeout = 60);
@@ -432,7 +441,7 @@ Test(uv_net, lengths_outside_the_limits_cost_the_connection_only) {
         send_length(fd, lengths[i]);
         expect_closed(fd);
         close(fd);
-        cr_assert(strstr(last_reason, "frame length") != NULL, "%s", last_reason);
+        expect_reason("frame length");
     }
     send_text(good, "e");
     expect_text(good, "e");
@@ -448,7 +457,7 @@ Test(uv_net, a_peer_that_leaves_in_the_middle_of_a_frame_is_forgotten) {
     while (closed < 1) {
         sched_yield();
     }
-    cr_assert_str_eq(last_reason, "closed by the peer");
+    expect_reason("closed by the peer");
     cr_assert_eq(frames_seen, 0);
 }
 
@@ -460,7 +469,7 @@ Test(uv_net, exchanges_of_a_closed_connection_may_still_be_ended) {
     send_text(fd, "h");
     send_text(fd, "c");
     expect_closed(fd);
-    cr_assert_str_eq(last_reason, "asked to");
+    expect_reason("asked to");
     send_text(other, "r");
     expect_text(other, "released");
     close(fd);
@@ -474,7 +483,7 @@ Test(uv_net, a_silent_connection_is_closed_and_one_that_waits_for_us_is_not) {
     send_text(waiting, "h");
     int silent = dial();
     expect_closed(silent);
-    cr_assert_str_eq(last_reason, "idle for too long");
+    expect_reason("idle for too long");
     int again = dial();
     send_text(again, "r");
     expect_text(waiting, "held0");
@@ -648,6 +657,6 @@ Test(uv_net, a_range_beyond_the_end_of_the_file_closes_the_connection) {
     do {
         n = recv(fd, bytes, sizeof(bytes), 0);
     } while (n > 0);
-    cr_assert_str_eq(last_reason, "a range of a file cannot be read");
+    expect_reason("a range of a file cannot be read");
     close(fd);
 }
