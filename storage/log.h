@@ -17,7 +17,7 @@
  * Failure. Functions return 0 or a negative errno. A failed write or sync makes the log failed: no
  * more appends (-EIO), reads go on, `on_failure` is told once, and only a new load clears it: a
  * sync is never retried. -ENOSPC of an append is the exception: the append is undone (the file is
- * cut back) and the log stays usable.
+ * cut back) and the log stays usable; records wait for their sync until there is space.
  */
 #ifndef STORAGE_LOG_H
 #define STORAGE_LOG_H
@@ -72,9 +72,9 @@ struct log_options {
  * Creates the directory or loads what is there, with recovery: from the recovery point on, each
  * batch's length and CRC are checked and indexes and producer state rebuilt. A torn tail (nothing
  * valid follows) is cut off. Damage with valid batches behind it, or below the recovery point, is
- * -EUCLEAN: no record is changed, and errmsg says file and position. -ESTALE when partition.metadata
- * names another topic id; -ENOTSUP for segments of magic 0 or 1. What it returns is synced to its
- * end. Blocks.
+ * -EUCLEAN: no record is changed, and errmsg says file and position. -ESTALE when
+ * partition.metadata names another topic id; -ENOTSUP for segments of magic 0 or 1. What it returns
+ * is synced to its end. Blocks.
  */
 MUST_CHECK int log_load(const struct log_options *options, struct log **out, struct errmsg *errmsg);
 
