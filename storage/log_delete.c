@@ -71,6 +71,9 @@ static void unlink_run(struct work *work) {
             }
         }
     }
+    if (batch->result == 0) {
+        batch->result = directory_sync(log->machine, log->directory);
+    }
 }
 
 /* ---- On the shard ---------------------------------------------------------------------------- */

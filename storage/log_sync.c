@@ -8,7 +8,9 @@
  *   4. the directory, when files were created.
  *
  * Only when all of that worked does the synced end move to where the log ended when the job began.
- * The recovery point is the synced end. A job that fails fails the log; nothing is tried again.
+ * The recovery point is the synced end. A job that fails fails the log; nothing is tried again. The
+ * one exception is a disk too full for 1 or 3: those files are written anew from memory, so trying
+ * again some time later cannot take a lost write for a good one.
  *
  * The job has its own references to all it uses, so appends, rolls and deletions go on meanwhile. A
  * truncation lowers the end that the job will report.
@@ -18,6 +20,7 @@
 
 #include "base/hmap.h"
 #include "base/memory.h"
+#include "runtime/log.h"
 #include "storage/log_internal.h"
 #include "storage/txn_index.h"
 
@@ -34,8 +37,13 @@ struct sync_job {
     bool write_epochs;
     bool sync_names;
     bool closing;
+    bool epochs_written;
+    int seals_written;
+    bool disk_full; /* for epochs or seals; all else worked */
     int result;
 };
+
+#define DISK_FULL_RETRY_MS 1000
 
 static void job_free(struct sync_job *job) {
     for (int i = 0; i < job->file_count; i++) {
@@ -77,24 +85,37 @@ void log_add_seal(struct log *log, int64_t offset) {
 
 /* ---- On the worker --------------------------------------------------------------------------- */
 
+/* Writes one small file; a full disk is noted and is no failure. */
+static int write_small(struct sync_job *job, const char *path, const struct buffer *content,
+                       bool *written) {
+    int result = file_replace(job->log->machine, path, buffer_slice(content));
+    *written = result == 0;
+    if (result == -ENOSPC) {
+        job->disk_full = true;
+        return 0;
+    }
+    return result;
+}
+
 static int sync_everything(struct sync_job *job) {
-    struct machine *machine = job->log->machine; /* constant, as the directory's name */
-    const char *dir = job->log->directory;
+    const char *dir = job->log->directory; /* constant, as the machine */
     struct path path;
     int result = 0;
     if (job->write_epochs) {
         path_join(&path, dir, FILE_LEADER_EPOCHS);
-        result = file_replace(machine, path.text, buffer_slice(&job->epochs));
+        result = write_small(job, path.text, &job->epochs, &job->epochs_written);
     }
     for (int i = 0; i < job->file_count && result == 0; i++) {
         result = file_sync(job->files[i]);
     }
-    for (int i = 0; i < job->seal_count && result == 0; i++) {
+    for (int i = 0; i < job->seal_count && result == 0 && !job->disk_full; i++) {
+        bool written = false;
         path_of_offset(&path, dir, job->seals[i].offset, SUFFIX_SNAPSHOT, "");
-        result = file_replace(machine, path.text, buffer_slice(&job->seals[i].snapshot));
+        result = write_small(job, path.text, &job->seals[i].snapshot, &written);
+        job->seals_written += written;
     }
     if (job->sync_names && result == 0) {
-        result = directory_sync(machine, dir);
+        result = directory_sync(job->log->machine, dir);
     }
     return result;
 }
@@ -106,19 +127,55 @@ static void job_run(struct work *work) {
 
 /* ---- On the shard ---------------------------------------------------------------------------- */
 
+/* Seals that found no space wait again, before those that came meanwhile. */
+static void put_back_seals(struct log *log, struct sync_job *job) {
+    int left = job->seal_count - job->seals_written;
+    if (left == 0) {
+        return;
+    }
+    struct seal *seals = xcalloc((size_t)(left + log->seal_count), sizeof(*seals));
+    memcpy(seals, job->seals + job->seals_written, (size_t)left * sizeof(*seals));
+    if (log->seal_count > 0) {
+        memcpy(seals + left, log->seals, (size_t)log->seal_count * sizeof(*seals));
+    }
+    free(log->seals);
+    log->seals = seals;
+    log->seal_count += left;
+    log->seal_cap = log->seal_count;
+    job->seal_count = job->seals_written;
+}
+
+/* All but the small files is synced; the log is as synced as before until they are written. */
+static void job_found_disk_full(struct log *log, struct sync_job *job) {
+    LOG_WARN(log->machine, "storage", "disk full, sync incomplete", "dir=%s", log->directory);
+    put_back_seals(log, job);
+    if (job->write_epochs && !job->epochs_written) {
+        log->epochs.dirty = true;
+        log->epochs.stored_hash = 0;
+    }
+    if (job->closing) {
+        log_fail(log, -ENOSPC, "close");
+        return;
+    }
+    log->sync_retry_ms = shard_now_ms(log->shard) + DISK_FULL_RETRY_MS;
+    timer_start(&log->flush_timer, DISK_FULL_RETRY_MS);
+}
+
 static void job_done(struct work *work) {
     struct sync_job *job = CONTAINER_OF(work, struct sync_job, work);
     struct log *log = job->log;
     int result = job->result;
     ASSERT(log->job == job);
-    if (result == 0 && log->error == 0) {
+    log->job = NULL;
+    if (result == 0 && job->disk_full) {
+        job_found_disk_full(log, job);
+    } else if (result == 0 && log->error == 0) {
         if (job->end > log->synced_end) {
             log->synced_end = job->end;
         }
         ASSERT(log->synced_end <= log->end_offset);
         log->close_sync_done = job->closing;
     }
-    log->job = NULL;
     job_free(job);
     if (result != 0) {
         log_fail(log, result, "sync");
@@ -227,6 +284,9 @@ int log_sync_now(struct log *log) {
     }
     int result = sync_everything(job);
     if (result == 0) {
+        result = job->disk_full ? -ENOSPC : 0;
+    }
+    if (result == 0) {
         log->synced_end = job->end;
     }
     log->job = NULL;
@@ -259,7 +319,8 @@ void log_sync_step(struct log *log) {
         log_cancel_waiters(log, log->error);
         return;
     }
-    if (log->phase != LOG_RUNNING || log->job != NULL) {
+    if (log->phase != LOG_RUNNING || log->job != NULL ||
+        shard_now_ms(log->shard) < log->sync_retry_ms) {
         return;
     }
     epochs_settle(&log->epochs);

@@ -1,0 +1,180 @@
+/* A log on a disk that fails: syncs, writes and space. */
+#include "runtime/sim/sim.h"
+#include "tests/unit/storage/storage_test.h"
+
+static struct sim *sim;
+static struct machine *machine;
+static struct log *running;
+static int failures;
+static int called;
+static int call_result;
+static struct log_waiter waiter;
+static struct log_waiter second_waiter;
+
+static void on_failure(struct log *log, int error, void *ctx) {
+    cr_assert_eq(error, -EIO);
+    failures++;
+}
+
+static void on_synced(struct log_waiter *w, int result) {
+    called++;
+    call_result = result;
+}
+
+static void nothing(void *ctx) {
+}
+
+static void make_world(struct sim_options options) {
+    options.seed = 5;
+    options.sync_delay_min_us = 100;
+    options.sync_delay_max_us = 1000;
+    sim = sim_new(&options);
+    machine = sim_machine_new(sim, "10.0.0.1", 1);
+    log_set_level(machine, LOG_LEVEL_ERROR);
+}
+
+/* The faults of the world would hit loading too; the log is loaded on a good disk first. */
+static void load_and_start(void *ctx) {
+    struct log_options options = test_options(machine, "t-0");
+    options.on_failure = on_failure;
+    options.config.segment_bytes = 4000;
+    options.config.retention_bytes = 5000;
+    struct errmsg errmsg = {""};
+    int result = -1;
+    for (int tries = 0; tries < 200 && result != 0; tries++) {
+        result = log_load(&options, &running, &errmsg);
+    }
+    cr_assert_eq(result, 0, "%s", errmsg.text);
+    log_start_on(running, machine_shard(machine, 0));
+}
+
+static void end_world(void) {
+    log_free(running);
+    sim_free(sim);
+}
+
+static int append(size_t value_len) {
+    struct test_batch spec = {.value_len = value_len};
+    return test_append(running, &spec, NULL);
+}
+
+static void append_until_sync_fails(void *ctx) {
+    int before = called;
+    if (failures == 0 && append(10) == 0) {
+        log_when_synced(running, &waiter, log_end_offset(running), on_synced);
+    }
+    cr_assert_eq(called, before);
+}
+
+Test(log_faults, a_failed_sync_is_never_taken_for_a_good_one_and_never_tried_again) {
+    make_world((struct sim_options){.disk_fail_sync = 300});
+    sim_call(sim, machine_shard(machine, 0), load_and_start, NULL);
+    sim_run(sim, 1000, NULL);
+    for (int i = 0; i < 100 && failures == 0; i++) {
+        int64_t synced = log_synced_end(running);
+        sim_call(sim, machine_shard(machine, 0), append_until_sync_fails, NULL);
+        sim_run(sim, 100, NULL);
+        if (failures > 0) {
+            cr_assert_eq(log_synced_end(running), synced);
+        }
+    }
+    cr_assert_eq(failures, 1);
+    cr_assert_eq(call_result, -EIO);
+    cr_assert(log_failed(running));
+    cr_assert_eq(append(10), -EIO);
+    cr_assert_eq(log_raise_start(running, 0), -EIO);
+    /* Nothing is synced any more, whoever asks. */
+    uint64_t operations = sim_disk_operations(machine);
+    log_when_synced(running, &second_waiter, log_end_offset(running), on_synced);
+    int before = called;
+    sim_call(sim, machine_shard(machine, 0), nothing, NULL); /* a turn does what was deferred */
+    sim_run(sim, 1000, NULL);
+    cr_assert_eq(called, before + 1);
+    cr_assert_eq(call_result, -EIO);
+    cr_assert_eq(sim_disk_operations(machine), operations);
+    /* Reading goes on. */
+    struct log_range range;
+    cr_assert_eq(log_read(running, 0, log_end_offset(running), 1000, true, &range), 0);
+    cr_assert_gt(range.len, 0);
+    file_unref(range.file);
+    end_world();
+}
+
+static void append_until_write_fails(void *ctx) {
+    int64_t end = log_end_offset(running);
+    int result = append(10);
+    if (result == 0) {
+        cr_assert_eq(log_end_offset(running), end + 1);
+    } else {
+        cr_assert_eq(result, -EIO);
+        cr_assert_eq(log_end_offset(running), end);
+    }
+}
+
+Test(log_faults, a_failed_write_fails_the_log) {
+    make_world((struct sim_options){.disk_fail_write = 50});
+    sim_call(sim, machine_shard(machine, 0), load_and_start, NULL);
+    sim_run(sim, 1000, NULL);
+    for (int i = 0; i < 400 && failures == 0; i++) {
+        sim_call(sim, machine_shard(machine, 0), append_until_write_fails, NULL);
+        sim_run(sim, 100, NULL);
+    }
+    cr_assert_eq(failures, 1);
+    cr_assert_eq(append(10), -EIO);
+    end_world();
+}
+
+static void append_until_full(void *ctx) {
+    int result = 0;
+    while (result == 0) {
+        int64_t end = log_end_offset(running);
+        int64_t bytes = log_bytes(running);
+        result = append(300);
+        if (result != 0) {
+            cr_assert_eq(result, -ENOSPC);
+            cr_assert_eq(log_end_offset(running), end);
+            cr_assert_eq(log_bytes(running), bytes);
+        }
+    }
+    cr_assert(!log_failed(running));
+    log_raise_high_watermark(running, log_end_offset(running));
+}
+
+static void retain(void *ctx) {
+    log_apply_retention(running, 0);
+}
+
+static void check_whole(void) {
+    int64_t next = log_start_offset(running);
+    while (next < log_end_offset(running)) {
+        struct log_range range;
+        cr_assert_eq(log_read(running, next, log_end_offset(running), 1, true, &range), 0);
+        uint8_t bytes[1000];
+        cr_assert_leq(range.len, sizeof(bytes));
+        cr_assert_eq(file_read_at(range.file, bytes, range.len, range.pos), (int64_t)range.len);
+        cr_assert(batch_crc_valid(slice_make(bytes, range.len)));
+        file_unref(range.file);
+        cr_assert_eq(range.first_offset, next);
+        next = range.next_offset;
+    }
+}
+
+Test(log_faults, a_full_disk_refuses_appends_and_recovers_when_there_is_space) {
+    make_world((struct sim_options){.disk_bytes_max = 20000});
+    sim_call(sim, machine_shard(machine, 0), load_and_start, NULL);
+    sim_run(sim, 1000, NULL);
+    int64_t end = 0;
+    for (int round = 0; round < 5; round++) {
+        sim_call(sim, machine_shard(machine, 0), append_until_full, NULL);
+        sim_run(sim, 1000, NULL);
+        cr_assert_gt(log_end_offset(running), end, "round %d", round);
+        end = log_end_offset(running);
+        check_whole();
+        sim_call(sim, machine_shard(machine, 0), retain, NULL);
+        sim_run(sim, 5000, NULL);
+    }
+    cr_assert_eq(log_synced_end(running), log_end_offset(running));
+    cr_assert_eq(failures, 0);
+    cr_assert_gt(log_start_offset(running), 0);
+    end_world();
+}
