@@ -165,6 +165,14 @@ class Barnabas(Broker):
     def command(self):
         return [str(BARNABAS), str(self.properties_path)]
 
+    def sanitizer_reports(self):
+        """What ASan, UBSan or TSan wrote, when the binary was built with them."""
+        if not self.log_path.exists():
+            return []
+        text = self.log_path.read_text(errors="replace")
+        marks = ("AddressSanitizer", "LeakSanitizer", "ThreadSanitizer", "runtime error:")
+        return [text[at : at + 4000] for at in sorted(text.find(m) for m in marks) if at >= 0]
+
 
 class ApacheKafka(Broker):
     name = "kafka"
