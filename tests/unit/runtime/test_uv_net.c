@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -174,14 +175,18 @@ static void teardown(void) {
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
-static int dial(void) {
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+static void dial_with(int fd) {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)listener_port(listener))};
     inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     struct timeval limit = {.tv_sec = 20};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+static int dial(void) {
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    dial_with(fd);
     return fd;
 }
 
@@ -562,6 +567,27 @@ Test(uv_net, one_address_gets_no_more_connections_than_its_share) {
     int third = dial();
     send_text(third, "e");
     expect_text(third, "e");
+}
+
+Test(uv_net, a_process_out_of_descriptors_accepts_again_when_it_has_some) {
+    serve();
+    int good = dial();
+    send_text(good, "e");
+    expect_text(good, "e");
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    dial_with(fd);
+    send_text(fd, "e");
+    send_text(good, "e");
+    expect_text(good, "e");
+    cr_assert_eq(opened, 1);
+    setrlimit(RLIMIT_NOFILE, &before);
+    expect_text(fd, "e");
+    close(fd);
+    close(good);
 }
 
 Test(uv_net, a_port_in_use_is_an_error_that_a_person_understands) {
