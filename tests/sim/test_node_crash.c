@@ -393,12 +393,13 @@ static bool die(struct world *world, uint64_t n, enum sim_crash kind) {
 
 /* A first life that dies at its n-th disk operation, a second that dies somewhere too, most likely
  * while it recovers, and a third that is read back and stopped. Whether the first one died. */
-static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash kind, int shard_count) {
+static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash first, enum sim_crash second,
+                     int shard_count) {
     struct world *world = world_new(seed, shard_count);
     world->found_committed = -1;
     snprintf(world->label, sizeof(world->label), "seed %d, operation %d", (int)seed, (int)n);
-    bool crashed = die(world, n, kind);
-    die(world, 1 + n * 31 % 97, kind);
+    bool crashed = die(world, n, first);
+    die(world, 1 + n * 31 % 97, second);
 
     live(world, fetch_offsets);
     cr_assert(!sim_crashed(world->broker));
@@ -410,38 +411,56 @@ static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash kind, int shard_c
     return crashed;
 }
 
-static void crash_everywhere(uint64_t seed, enum sim_crash kind, int shard_count, uint64_t step) {
+static void crash_everywhere(uint64_t seed, enum sim_crash first, enum sim_crash second,
+                             int shard_count, uint64_t step) {
     uint64_t n = 1;
-    while (crash_at(seed, n, kind, shard_count)) {
+    while (crash_at(seed, n, first, second, shard_count)) {
         n += step;
     }
     cr_log_info("%d crash points", (int)(n / step));
     cr_assert_gt(n, 100, "there were hardly any disk operations");
 }
 
-/* SIM_RUN="seed operation power shards" runs one case with its log. */
+/* SIM_RUN="seed operation power power shards" runs one case with its log; power: 0 or 1, for the
+ * first and the second death. */
 Test(node_crash, the_run_that_was_asked_for) {
     const char *run = getenv("SIM_RUN");
-    int seed, n, power, shards;
-    if (run == NULL || sscanf(run, "%d %d %d %d", &seed, &n, &power, &shards) != 4) {
+    int seed, n, first, second, shards;
+    if (run == NULL || sscanf(run, "%d %d %d %d %d", &seed, &n, &first, &second, &shards) != 5) {
         cr_skip_test("SIM_RUN is not set");
     }
-    crash_at((uint64_t)seed, (uint64_t)n, power ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, shards);
+    crash_at((uint64_t)seed, (uint64_t)n, first ? SIM_CRASH_POWER : SIM_CRASH_PROCESS,
+             second ? SIM_CRASH_POWER : SIM_CRASH_PROCESS, shards);
 }
 
-Test(node_crash, a_killed_node_loses_nothing_that_it_acknowledged, .timeout = 300) {
-    crash_everywhere(1, SIM_CRASH_PROCESS, 1, 1);
+/* SIM_SEEDS: how many, for longer runs. */
+static uint64_t seed_count(uint64_t usual) {
+    const char *seeds = getenv("SIM_SEEDS");
+    return seeds != NULL ? (uint64_t)atoi(seeds) : usual;
+}
+
+Test(node_crash, a_killed_node_loses_nothing_that_it_acknowledged, .timeout = 3600) {
+    for (uint64_t seed = 1; seed <= seed_count(3); seed++) {
+        crash_everywhere(seed, SIM_CRASH_PROCESS, SIM_CRASH_PROCESS, 1, 1);
+    }
 }
 
 Test(node_crash, a_power_cut_loses_nothing_that_was_acknowledged, .timeout = 3600) {
-    const char *seeds = getenv("SIM_SEEDS"); /* how many, for longer runs */
-    for (uint64_t seed = 2; seed < 2 + (seeds != NULL ? (uint64_t)atoi(seeds) : 20); seed++) {
-        crash_everywhere(seed, SIM_CRASH_POWER, 1, 1);
+    for (uint64_t seed = 1; seed <= seed_count(20); seed++) {
+        crash_everywhere(seed, SIM_CRASH_POWER, SIM_CRASH_POWER, 1, 1);
     }
 }
 
-Test(node_crash, nor_with_two_shards, .timeout = 300) {
-    crash_everywhere(5, SIM_CRASH_POWER, 2, 3);
+Test(node_crash, nor_does_a_power_cut_while_a_killed_node_comes_back, .timeout = 3600) {
+    for (uint64_t seed = 1; seed <= seed_count(20); seed++) {
+        crash_everywhere(seed, SIM_CRASH_PROCESS, SIM_CRASH_POWER, 1, 1);
+    }
+}
+
+Test(node_crash, nor_with_two_shards, .timeout = 3600) {
+    for (uint64_t seed = 1; seed <= seed_count(3); seed++) {
+        crash_everywhere(seed, SIM_CRASH_POWER, SIM_CRASH_POWER, 2, 3);
+    }
 }
 
 Test(node_crash, the_same_seed_is_the_same_run) {
