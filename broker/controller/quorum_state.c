@@ -2,7 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,60 +11,37 @@
 
 #define QUORUM_STATE_MAX 65536
 
-/* What follows the next `"name":` at or after `text`; NULL when there is none. The file is flat but
- * for the list of voters, whose only member is voterId, so no parser is needed to read it. */
-static const char *value_of(const char *text, const char *name) {
-    size_t len = strlen(name);
-    for (const char *at = strchr(text, '"'); at != NULL; at = strchr(at + 1, '"')) {
-        if (strncmp(at + 1, name, len) == 0 && at[1 + len] == '"') {
-            at += len + 2;
-            at += strspn(at, " \t\r\n");
-            if (*at == ':') {
-                return at + 1 + strspn(at + 1, " \t\r\n");
-            }
-        }
-    }
-    return NULL;
-}
-
-static bool int_of(const char *text, const char *name, int64_t *out) {
-    const char *value = value_of(text, name);
-    if (value == NULL) {
+/* A number of the file that fits an int32. */
+static bool int_of(const json_t *object, const char *name, int32_t *out) {
+    const json_t *value = json_object_get(object, name);
+    if (!json_is_integer(value) || json_integer_value(value) < INT32_MIN ||
+        json_integer_value(value) > INT32_MAX) {
         return false;
     }
-    return slice_parse_i64(slice_make(value, strspn(value, "-0123456789")), out) &&
-           *out >= INT32_MIN && *out <= INT32_MAX;
+    *out = (int32_t)json_integer_value(value);
+    return true;
 }
 
-static bool parse(const char *text, struct quorum_state *out) {
-    int64_t version;
-    int64_t leader_id = -1;
-    int64_t epoch;
-    int64_t voted_id = -1;
-    if (!int_of(text, "leaderEpoch", &epoch) || !int_of(text, "data_version", &version) ||
-        epoch < 0 || version < 0 || version > 1) {
+static bool parse(const json_t *root, struct quorum_state *out) {
+    int32_t version;
+    *out = (struct quorum_state){.leader_id = -1, .voted_id = -1, .voter_id = -1};
+    if (!int_of(root, "leaderEpoch", &out->leader_epoch) ||
+        !int_of(root, "data_version", &version) || out->leader_epoch < 0 || version < 0 ||
+        version > 1) {
         return false;
     }
-    (void)int_of(text, "leaderId", &leader_id);
-    (void)int_of(text, "votedId", &voted_id);
-    *out = (struct quorum_state){
-        .data_version = (int16_t)version,
-        .leader_id = (int32_t)leader_id,
-        .leader_epoch = (int32_t)epoch,
-        .voted_id = (int32_t)voted_id,
-        .voter_id = -1,
-    };
-    const char *directory = value_of(text, "votedDirectoryId");
-    if (directory != NULL && *directory == '"') {
-        (void)uuid_parse(slice_make(directory + 1, strcspn(directory + 1, "\"")),
-                         &out->voted_directory_id);
+    out->data_version = (int16_t)version;
+    (void)int_of(root, "leaderId", &out->leader_id);
+    (void)int_of(root, "votedId", &out->voted_id);
+    const char *directory = json_string_value(json_object_get(root, "votedDirectoryId"));
+    if (directory != NULL) {
+        (void)uuid_parse(slice_str(directory), &out->voted_directory_id);
     }
-    for (const char *at = text; (at = value_of(at, "voterId")) != NULL;) {
-        int64_t id;
-        if (!slice_parse_i64(slice_make(at, strspn(at, "-0123456789")), &id)) {
+    const json_t *voters = json_object_get(root, "currentVoters");
+    for (size_t i = 0; i < json_array_size(voters); i++) {
+        if (!int_of(json_array_get(voters, i), "voterId", &out->voter_id)) {
             return false;
         }
-        out->voter_id = (int32_t)id;
         out->voter_count++;
     }
     return true;
@@ -79,10 +56,12 @@ int quorum_state_read(struct machine *machine, const char *path, struct quorum_s
         errmsg_set(errmsg, "cannot read %s: %s", path, strerror(-result));
         return result;
     }
-    if (strlen((const char *)text) != len || !parse((const char *)text, out)) {
+    json_t *root = json_loadb((const char *)text, len, 0, NULL);
+    if (!parse(root, out)) {
         errmsg_set(errmsg, "%s is damaged: no epoch of the quorum can be read from it", path);
         result = -EINVAL;
     }
+    json_decref(root);
     free(text);
     return result;
 }
