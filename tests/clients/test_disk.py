@@ -143,7 +143,9 @@ def topic_collection(*names):
 
 
 def test_retention_by_size_deletes_old_segments(new_broker, topic):
-    broker = new_broker(**{"log.retention.check.interval.ms": 200}).start()
+    broker = new_broker(
+        **{"log.initial.task.delay.ms": 100, "log.retention.check.interval.ms": 200}
+    ).start()
     create_topic(broker, topic, **SEGMENT, **{"retention.bytes": "2097152", "file.delete.delay.ms": "100"})
     produce(broker, topic, [b"r" * 1000 for _ in range(8000)])
     client = consumer(broker, "retention")
