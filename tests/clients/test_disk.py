@@ -149,12 +149,21 @@ def test_retention_by_size_deletes_old_segments(new_broker, topic):
     create_topic(broker, topic, **SEGMENT, **{"retention.bytes": "2097152", "file.delete.delay.ms": "100"})
     produce(broker, topic, [b"r" * 1000 for _ in range(8000)])
     client = consumer(broker, "retention")
-    deadline = time.monotonic() + 30
-    low = 0
-    while low == 0 and time.monotonic() < deadline:
-        low, high = client.get_watermark_offsets(TopicPartition(topic, 0), 30)
+    log = broker.data / f"{topic}-0"
+    deadline = time.monotonic() + 60
+    low, size = 0, 8000 * 1000  # the first look may come when only some segments are old
+    while (low == 0 or size >= 4 * 1048576) and time.monotonic() < deadline:
         time.sleep(0.05)
+        low, high = client.get_watermark_offsets(TopicPartition(topic, 0), 30)
+        size = sum(log_file_size(f) for f in log.glob("*.log"))
     client.close()
     assert 0 < low < high == 8000
-    size = sum(f.stat().st_size for f in (broker.data / f"{topic}-0").glob("*.log"))
     assert size < 4 * 1048576
+
+
+def log_file_size(path):
+    """Zero when it was deleted since it was listed."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
