@@ -1,0 +1,205 @@
+"""A scenario's view of one broker: sends requests and writes down what came back, comparably.
+
+What has to differ between two brokers (ids, ports, folders, times) is replaced by a name that says
+which one it is, so that a wrong id still shows.
+"""
+
+import base64
+import contextlib
+import re
+import socket
+import struct
+import time
+import uuid
+
+import codec
+
+ANSWER_TIMEOUT_S = 15
+READY_TIMEOUT_S = 20
+TEXT_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+TIMES = {"LogAppendTimeMs", "LastTimestamp", "LastFetchTimestamp", "LastCaughtUpTimestamp"}
+SIZES = {"TotalBytes", "UsableBytes"}
+
+
+def short(id_):
+    return base64.urlsafe_b64encode(id_.bytes).decode().rstrip("=")
+
+
+class Session:
+    def __init__(self, broker, served, texts_count=False):
+        self.broker = broker
+        self.served = served  # key -> (min, max) of what both brokers serve
+        self.connections = {}
+        self.correlation = 0
+        self.texts_count = texts_count  # compare error messages word by word
+        self.log = []  # [label, comparable answer]
+        self.names = {}  # text of an id -> its name
+        self.texts = [(str(broker.data), "<data>"), (str(broker.directory), "<dir>")]
+        self.texts += [(str(broker.port), "<port>")]
+        if hasattr(broker, "controller_port"):
+            self.texts.append((str(broker.controller_port), "<controller port>"))
+
+    def versions(self, api):
+        low, high = self.served[codec.KEYS[api]]
+        return range(low, high + 1)
+
+    def newest(self, api):
+        return self.served[codec.KEYS[api]][1]
+
+    def close(self):
+        for connection in self.connections.values():
+            connection.close()
+        self.connections = {}
+
+    # ---- Sending ---------------------------------------------------------------------------------
+
+    def _connection(self, name):
+        if name not in self.connections:
+            self.connections[name] = socket.create_connection(
+                ("127.0.0.1", self.broker.port), timeout=ANSWER_TIMEOUT_S
+            )
+        return self.connections[name]
+
+    def send(self, api, version, body, on="a", client="diff"):
+        self.correlation += 1
+        key = codec.KEYS[api]
+        frame = codec.request(key, version, self.correlation, body, client)
+        with contextlib.suppress(ConnectionError):
+            self._connection(on).sendall(frame)
+        return key, version, self.correlation, on
+
+    def receive(self, sent, timeout_s=ANSWER_TIMEOUT_S):
+        """The decoded answer; "closed" or "silent" when there is none."""
+        key, version, correlation, on = sent
+        connection = self._connection(on)
+        connection.settimeout(timeout_s)
+        try:
+            frame = self._read(connection, struct.unpack(">i", self._read(connection, 4))[0])
+        except TimeoutError:
+            connection.close()
+            del self.connections[on]
+            return "silent"
+        except (ConnectionError, EOFError):
+            connection.close()
+            del self.connections[on]
+            return "closed"
+        if key == 18 and len(frame) >= 6 and struct.unpack(">h", frame[4:6])[0] == 35:
+            version = 0
+        got, value = codec.response(key, version, frame)
+        assert got == correlation, (got, correlation)
+        return value
+
+    @staticmethod
+    def _read(connection, size):
+        data = b""
+        while len(data) < size:
+            more = connection.recv(size - len(data))
+            if not more:
+                raise EOFError
+            data += more
+        return data
+
+    def ask(self, api, version, body=None, on="a", client="diff", timeout_s=ANSWER_TIMEOUT_S):
+        """Sends and receives without writing it down."""
+        return self.receive(self.send(api, version, body or {}, on, client), timeout_s)
+
+    def call(self, label, api, version, body=None, on="a", client="diff", keep=None, timeout_s=15):
+        """Sends, receives, writes down (after `keep(answer)` picked what counts), returns."""
+        return self.note(label, self.ask(api, version, body, on, client, timeout_s), api, version, keep)
+
+    def note(self, label, answer, api="", version=0, keep=None):
+        kept = keep(answer) if keep and isinstance(answer, dict) else answer
+        self.log.append([f"{api} v{version}: {label}", self.comparable(kept)])
+        return answer
+
+    # ---- Names for what differs ------------------------------------------------------------------
+
+    def name(self, value, name):
+        if value not in (None, "", uuid.UUID(int=0)):
+            self.names[str(value)] = name
+            if isinstance(value, uuid.UUID):
+                self.names[short(value)] = name
+
+    def comparable(self, value, field=""):
+        if isinstance(value, dict):
+            return {k: self.comparable(v, k) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.comparable(v, field) for v in value]
+        if isinstance(value, uuid.UUID):
+            if value.int in (0, 1):
+                return f"<uuid {value.int}>"
+            return self.names.get(str(value), "<uuid>")
+        if isinstance(value, bytes):
+            return "0x" + value.hex()
+        if isinstance(value, str):
+            return self._text(value, field)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return self._number(value, field)
+        return value
+
+    def _text(self, value, field):
+        if field == "ClusterId":
+            return "<cluster>"
+        if field == "ErrorMessage" or field == "BatchIndexErrorMessage":
+            return "<text>" if value and not self.texts_count else value
+        for text, name in self.names.items():
+            value = value.replace(text, name)
+        for text, name in self.texts:
+            value = value.replace(text, name)
+        return TEXT_UUID.sub("<uuid>", value)
+
+    def _number(self, value, field):
+        if field in TIMES and value > 0:
+            return "<time>"
+        if field in SIZES and value > 0:
+            return "<size>"
+        if field == "Port":
+            return dict((int(t), n) for t, n in self.texts if t.isdigit()).get(value, value)
+        if field == "ProducerId" and value >= 0:
+            return self.names.get(f"producer {value}", "<producer>")
+        if field == "SessionId" and value > 0:
+            return "<session>"
+        return value
+
+    # ---- What many scenarios need ----------------------------------------------------------------
+
+    def topic(self, name, partitions=1, **configs):
+        """Makes a topic and waits until it can be used; its id."""
+        configs = [{"Name": k.replace("_", "."), "Value": v} for k, v in configs.items()]
+        topic = {"Name": name, "NumPartitions": partitions, "ReplicationFactor": 1, "Configs": configs}
+        answer = self.ask("CreateTopics", 7, {"Topics": [topic], "timeoutMs": 10000})
+        assert answer["Topics"][0]["ErrorCode"] == 0, answer
+        id_ = answer["Topics"][0]["TopicId"]
+        self.name(id_, f"<id of {name}>")
+        self.ready(name, partitions)
+        return id_
+
+    def ready(self, name, partitions=1):
+        """Waits until every partition has a leader that knows it (Kafka answers before that)."""
+        indexes = [{"PartitionIndex": i, "Timestamp": -1} for i in range(partitions)]
+        body = {"ReplicaId": -1, "Topics": [{"Name": name, "Partitions": indexes}]}
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            metadata = self.ask("Metadata", 12, {"Topics": [{"Name": name}], "AllowAutoTopicCreation": False})
+            if metadata["Topics"][0]["ErrorCode"] == 0:
+                answer = self.ask("ListOffsets", 7, body)
+                if all(p["ErrorCode"] == 0 for p in answer["Topics"][0]["Partitions"]):
+                    return
+            time.sleep(0.005)
+        raise AssertionError(f"{name} does not become ready")
+
+    def coordinator(self):
+        """Waits until the topic of the groups is there."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline:
+            answer = self.ask("OffsetFetch", 7, {"GroupId": "diff-ready", "Topics": None})
+            self.ask("FindCoordinator", 0, {"Key": "diff-ready"})
+            if answer["ErrorCode"] == 0:
+                return
+            time.sleep(0.005)
+        raise AssertionError("no coordinator")
+
+    def produce(self, name, records, partition=0, version=9, acks=-1):
+        data = [{"Index": partition, "Records": records}]
+        body = {"Acks": acks, "TimeoutMs": 5000, "TopicData": [{"Name": name, "PartitionData": data}]}
+        return self.ask("Produce", version, body)
