@@ -103,7 +103,6 @@ void node_free(struct node *node) {
     if (node == NULL) {
         return;
     }
-    server_free(node->server);
     for (int i = 0; i < node->shard_count; i++) {
         group_manager_free(node->shards[i].groups);
         replica_manager_free(node->shards[i].replicas);
@@ -114,6 +113,7 @@ void node_free(struct node *node) {
         broker_config_free(node->shards[i].config);
         image_free(node->shards[i].image);
     }
+    server_free(node->server); /* last: others wait with timers and links in requests' arenas */
     free(node->start);
     free(node);
 }

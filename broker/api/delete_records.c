@@ -66,7 +66,7 @@ static void delete_run(struct scatter_part *part) {
 }
 
 static void delete_done(struct scatter *scatter) {
-    scatter_respond(scatter, &CONTAINER_OF(scatter, struct delete_op, scatter)->response);
+    request_respond(scatter->request, &CONTAINER_OF(scatter, struct delete_op, scatter)->response);
 }
 
 static void add_topic(struct delete_op *op, const struct delete_records_request_topic *data,

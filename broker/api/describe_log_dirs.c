@@ -155,7 +155,7 @@ static void dirs_done(struct scatter *scatter) {
         fill_dir(op, dir, &all[from], to - from, &response.results[dir]);
         from = to;
     }
-    scatter_respond(scatter, &response);
+    request_respond(scatter->request, &response);
 }
 
 static void dirs_begin(struct request *request) {

@@ -98,6 +98,9 @@ static void fill_records(struct fetch_op *op, struct fetch_item *item,
 
 static void fill_aborted(struct fetch_op *op, const struct fetch_item *item,
                          struct fetch_response_partition_data *out) {
+    if (item->error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || item->error == ERROR_UNKNOWN_TOPIC_ID) {
+        return; /* an empty list, as Kafka says it of what it does not know */
+    }
     if (!op->read_committed || item->error != ERROR_NONE) {
         out->aborted_transactions_count = -1;
         return;
@@ -189,5 +192,5 @@ void fetch_respond(struct fetch_op *op) {
         fetch_session_unref(session);
     }
     timer_stop(&op->timer);
-    scatter_respond(&op->scatter, &response);
+    request_respond(op->request, &response);
 }

@@ -181,7 +181,7 @@ static void list_offsets_done(struct scatter *scatter) {
             fill_result(op, CONTAINER_OF(it, struct list_offsets_item, item.link));
         }
     }
-    scatter_respond(scatter, &op->response);
+    request_respond(scatter->request, &op->response);
 }
 
 /* ---- The request ------------------------------------------------------------------------------

@@ -45,7 +45,7 @@ static void epoch_run(struct scatter_part *part) {
 }
 
 static void epoch_done(struct scatter *scatter) {
-    scatter_respond(scatter, &CONTAINER_OF(scatter, struct epoch_op, scatter)->response);
+    request_respond(scatter->request, &CONTAINER_OF(scatter, struct epoch_op, scatter)->response);
 }
 
 static void add_topic(struct epoch_op *op,

@@ -39,6 +39,7 @@ struct produce_op {
     struct produce_response response;
     int16_t acks;
     int32_t timeout_ms;
+    bool refused; /* the whole request: transactional records without a transactional id */
 };
 
 /* What a part waits for, on its shard. */
@@ -211,13 +212,15 @@ static void produce_done(struct scatter *scatter) {
         }
     }
     if (op->acks != 0) {
-        scatter_respond(scatter, &op->response);
+        request_respond(scatter->request, &op->response);
         return;
     }
     /* Nobody reads an answer: closing is how such a client learns that records were refused. */
-    scatter_respond_nothing(scatter, response_has_error(&op->response)
-                                         ? "a produce request without acknowledgement failed"
-                                         : NULL);
+    if (response_has_error(&op->response)) {
+        request_respond_close(scatter->request, "a produce request without acknowledgement failed");
+    } else {
+        request_respond_nothing(scatter->request);
+    }
 }
 
 /* ---- The request ------------------------------------------------------------------------------
@@ -230,12 +233,32 @@ static const struct image_topic *find_topic(const struct request *request,
                                                 : image_topic_by_name(image, data->name);
 }
 
+/* Whether some batch says that it belongs to a transaction. */
+static bool has_transactional(const struct produce_request *body) {
+    for (int32_t t = 0; t < body->topic_data_count; t++) {
+        for (int32_t p = 0; p < body->topic_data[t].partition_data_count; p++) {
+            const struct message_records *records = &body->topic_data[t].partition_data[p].records;
+            struct batch batch;
+            if (records->data != NULL &&
+                batch_parse(slice_make(records->data, records->len), &batch) == BATCH_OK &&
+                (batch.attributes & BATCH_ATTR_TRANSACTIONAL) != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What can be said of a partition before its owner is asked. */
-static enum kafka_error check_partition(const struct request *request,
+static enum kafka_error check_partition(const struct produce_op *op,
                                         const struct image_topic *topic,
                                         const struct produce_request_partition_produce_data *data,
                                         const char **message) {
+    const struct request *request = op->request;
     const struct produce_request *body = request->body;
+    if (op->refused) {
+        return ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    }
     if (topic == NULL) {
         return request->version >= VERSION_TOPIC_ID ? ERROR_UNKNOWN_TOPIC_ID
                                                     : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -287,8 +310,7 @@ static void add_topic(struct produce_op *op, const struct produce_request_topic_
         arena_array(arena, (size_t)data->partition_data_count, sizeof(*out->partition_responses));
     for (int32_t i = 0; i < data->partition_data_count; i++) {
         const char *message = NULL;
-        enum kafka_error error =
-            check_partition(op->request, topic, &data->partition_data[i], &message);
+        enum kafka_error error = check_partition(op, topic, &data->partition_data[i], &message);
         out->partition_responses[i] = (struct produce_response_partition_produce_response){
             .index = data->partition_data[i].index,
             .error_code = (int16_t)error,
@@ -310,6 +332,7 @@ void api_produce(struct request *request) {
     op->request = request;
     op->acks = body->acks;
     op->timeout_ms = body->timeout_ms;
+    op->refused = slice_is_null(body->transactional_id) && has_transactional(body);
     scatter_init(&op->scatter, request, produce_run, produce_done);
     message_init(&produce_response_desc, &op->response);
     op->response.responses_count = body->topic_data_count;

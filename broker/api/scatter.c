@@ -19,8 +19,12 @@ struct scatter_part *scatter_add(struct scatter *scatter, int shard_index,
         part->scatter = scatter;
         part->shard = &request->at->node->shards[shard_index];
         list_init(&part->items);
-        arena_init(&part->own, SIZE_MAX);
-        part->arena = part->shard == request->at ? &request->arena : &part->own;
+        part->arena = &request->arena;
+        if (part->shard != request->at) {
+            struct request_arena *own = ARENA_NEW(&request->arena, struct request_arena);
+            request_add_arena(request, own);
+            part->arena = &own->arena;
+        }
         scatter->parts[shard_index] = part;
         scatter->part_count++;
     }
@@ -78,45 +82,4 @@ void scatter_part_done(struct scatter_part *part) {
     } else {
         shard_post(home->shard, &part->post, part_done_posted);
     }
-}
-
-/*
- * The parts lie in the request's arena, which goes with the answer, while what they hold is needed
- * until the answer is encoded: their arenas are taken out before and released after.
- */
-struct held {
-    struct arena arenas[SHARD_COUNT_MAX];
-    int count;
-};
-
-static void parts_hold(const struct scatter *scatter, struct held *held) {
-    held->count = 0;
-    struct scatter_part *part = NULL;
-    while ((part = scatter_next_part(scatter, part)) != NULL) {
-        held->arenas[held->count++] = part->own;
-    }
-}
-
-static void parts_release(struct held *held) {
-    for (int i = 0; i < held->count; i++) {
-        arena_release(&held->arenas[i]);
-    }
-}
-
-void scatter_respond(struct scatter *scatter, const void *response) {
-    struct held held;
-    parts_hold(scatter, &held);
-    request_respond(scatter->request, response);
-    parts_release(&held);
-}
-
-void scatter_respond_nothing(struct scatter *scatter, const char *close_reason) {
-    struct held held;
-    parts_hold(scatter, &held);
-    if (close_reason != NULL) {
-        request_respond_close(scatter->request, close_reason);
-    } else {
-        request_respond_nothing(scatter->request);
-    }
-    parts_release(&held);
 }

@@ -30,7 +30,6 @@ struct scatter_part {
     struct list items;   /* scatter_item.link, in the order in which they were added */
     struct arena *arena; /* for results: lives until the request is answered */
     void *state;         /* the user's, for its waits on that shard; NULL at first */
-    struct arena own;    /* private */
     struct post post;    /* private */
 };
 
@@ -64,12 +63,5 @@ void scatter_part_done(struct scatter_part *part);
 /* Next part with items on another than `after` (NULL for the first). */
 struct scatter_part *scatter_next_part(const struct scatter *scatter,
                                        const struct scatter_part *after);
-
-/* Ends the request with `response`, and frees what the parts hold. From `done` or later, never
- * between start and done. */
-void scatter_respond(struct scatter *scatter, const void *response);
-
-/* The same without an answer; the connection is closed when there is a reason to. */
-void scatter_respond_nothing(struct scatter *scatter, const char *close_reason);
 
 #endif

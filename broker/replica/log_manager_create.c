@@ -19,11 +19,13 @@ struct creation {
     struct log_options options;
     struct errmsg errmsg;
     char *path;
+    struct log *log; /* until the asker gets it */
     int result;
 };
 
 static void creation_free(struct creation *creation) {
     list_remove(&creation->link);
+    log_free(creation->log);
     free(creation->path);
     free(creation);
 }
@@ -52,6 +54,8 @@ static void on_created(struct work *work) {
     struct log_manager *manager = create->owner->node->log_manager;
     int result = creation->result;
     if (result == 0) {
+        create->log = creation->log;
+        creation->log = NULL;
         manager->dirs[create->dir].partition_count++;
     } else if (result != -ESTALE) {
         LOG_ERROR(manager->node->machine, "storage", "log cannot be created",
@@ -68,7 +72,7 @@ static void on_created(struct work *work) {
 static void run_create(struct work *work) {
     struct log_create *create = CONTAINER_OF(work, struct log_create, work);
     struct creation *creation = create->state;
-    creation->result = log_load(&creation->options, &create->log, &creation->errmsg);
+    creation->result = log_load(&creation->options, &creation->log, &creation->errmsg);
 }
 
 static void begin_create(struct post *post) {

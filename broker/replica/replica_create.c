@@ -136,6 +136,8 @@ void partition_creation_abandon(struct partition *partition) {
 
 void partition_creations_free(struct replica_manager *manager) {
     LIST_FOREACH_SAFE(it, &manager->creations) {
-        creation_free(CONTAINER_OF(it, struct partition_creation, link));
+        struct partition_creation *creation = CONTAINER_OF(it, struct partition_creation, link);
+        log_free(creation->create.log); /* made, but its owner was not told any more */
+        creation_free(creation);
     }
 }

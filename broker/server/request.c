@@ -27,11 +27,35 @@ struct request *request_take(struct server_shard *shard) {
     return request;
 }
 
-void request_recycle(struct request *request) {
-    struct server_shard *shard = request->home->server;
+void request_add_arena(struct request *request, struct request_arena *extra) {
+    arena_init(&extra->arena, SIZE_MAX);
+    extra->next = request->arenas;
+    request->arenas = extra;
+}
+
+/* All but the request's own arena, which holds the list of the others. */
+static void request_let_go(struct request *request) {
     list_remove(&request->link);
     frame_unref(request->frame);
     request->frame = NULL;
+    for (struct request_arena *extra = request->arenas; extra != NULL; extra = extra->next) {
+        arena_release(&extra->arena);
+    }
+    request->arenas = NULL;
+}
+
+void request_free(struct request *request) {
+    request_let_go(request);
+    arena_release(&request->arena);
+    if (request->reply != NULL) {
+        reply_free(request->reply);
+    }
+    free(request);
+}
+
+void request_recycle(struct request *request) {
+    struct server_shard *shard = request->home->server;
+    request_let_go(request);
     if (shard->cache_count >= REQUEST_CACHE_MAX) {
         arena_release(&request->arena);
         free(request);

@@ -25,6 +25,12 @@
 struct node_shard;
 struct api_handler;
 
+/* More memory of a request, for work on other shards; lies in the request's own arena. */
+struct request_arena {
+    struct arena arena;
+    struct request_arena *next;
+};
+
 struct request {
     struct node_shard *home; /* the connection's shard */
     struct node_shard *at;   /* the shard that has the request now */
@@ -40,6 +46,8 @@ struct request {
     const void *body;          /* the decoded request struct */
     struct arena arena;
     void *context; /* the handler's own, for its steps; NULL at first; in the arena */
+
+    struct request_arena *arenas; /* request_add_arena() */
 
     struct exchange *exchange; /* the rest is private to the server */
     struct list link;
@@ -72,6 +80,10 @@ void request_respond_nothing(struct request *request);
 
 /* Ends by closing the connection; `reason` is constant text for the log. */
 void request_respond_close(struct request *request, const char *reason);
+
+/* Lets an arena end with the request: it is released when the request is, answered or not. `extra`
+ * lies in the request's arena. Only on the shard that has the request. */
+void request_add_arena(struct request *request, struct request_arena *extra);
 
 /* Calls fn(request) on the other shard: directly when it is this one, else by a post. */
 void request_move(struct request *request, struct node_shard *to,

@@ -145,6 +145,7 @@ static void on_open(struct conn *conn, void *ctx) {
     client->conn = conn;
     client->listener = listener;
     client->shard = node_shard_of(node, conn_shard(conn))->server;
+    list_append(&client->shard->clients, &client->link);
     conn_set_data(conn, client);
     atomic_fetch_add(&listener->server->connection_count, 1);
 }
@@ -184,6 +185,7 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
     }
     atomic_fetch_sub(&client->listener->server->connection_count, 1);
     ASSERT(!client->dispatching);
+    list_remove(&client->link);
     free(client);
 }
 
@@ -211,6 +213,7 @@ struct server *server_new(struct node *node) {
     for (int i = 0; i < node->shard_count; i++) {
         struct server_shard *shard = NEW(struct server_shard);
         shard->owner = &node->shards[i];
+        list_init(&shard->clients);
         list_init(&shard->requests);
         list_init(&shard->cache);
         buffer_init(&shard->scratch, RESPONSE_SIZE_MAX);
@@ -221,13 +224,21 @@ struct server *server_new(struct node *node) {
 
 static void request_list_free(struct list *requests) {
     LIST_FOREACH_SAFE(it, requests) {
-        struct request *request = CONTAINER_OF(it, struct request, link);
-        frame_unref(request->frame);
-        arena_release(&request->arena);
-        if (request->reply != NULL) {
-            reply_free(request->reply);
+        request_free(CONTAINER_OF(it, struct request, link));
+    }
+}
+
+/* Clients whose connections went with the machine. */
+static void client_list_free(struct list *clients) {
+    LIST_FOREACH_SAFE(it, clients) {
+        struct client *client = CONTAINER_OF(it, struct client, link);
+        while (client->queue_head != NULL) {
+            struct queued_frame *queued = client->queue_head;
+            client->queue_head = queued->next;
+            frame_unref(queued->frame);
+            free(queued);
         }
-        free(request);
+        free(client);
     }
 }
 
@@ -237,6 +248,7 @@ void server_free(struct server *server) {
     }
     for (int i = 0; i < server->node->shard_count; i++) {
         struct server_shard *shard = server->node->shards[i].server;
+        client_list_free(&shard->clients);
         request_list_free(&shard->requests);
         request_list_free(&shard->cache);
         buffer_release(&shard->scratch);

@@ -40,6 +40,7 @@ struct server {
 
 struct server_shard {
     struct node_shard *owner;
+    struct list clients;  /* struct client.link */
     struct list requests; /* struct request.link: those whose home is here, not ended yet */
     struct list cache;    /* struct request.link: for reuse */
     int cache_count;
@@ -55,6 +56,7 @@ struct queued_frame {
 
 /* The server's side of a connection. */
 struct client {
+    struct list link; /* server_shard.clients */
     struct conn *conn;
     struct server_listener *listener;
     struct server_shard *shard;
@@ -77,6 +79,9 @@ struct request *request_take(struct server_shard *shard);
 
 /* Releases what the request holds and keeps or frees it. The exchange is not touched. */
 void request_recycle(struct request *request);
+
+/* Frees a request that nobody will end, or that is kept for reuse. The exchange is not touched. */
+void request_free(struct request *request);
 
 /* Answers ApiVersions in a version that is not served (KIP-511). */
 void request_respond_unsupported_api_versions(struct request *request);

@@ -697,6 +697,19 @@ bool request_abandoned(const struct request *request) {
     return false;
 }
 
+void request_add_arena(struct request *request, struct request_arena *extra) {
+    arena_init(&extra->arena, SIZE_MAX);
+    extra->next = request->arenas;
+    request->arenas = extra;
+}
+
+static void request_release(struct request *request) {
+    for (struct request_arena *extra = request->arenas; extra != NULL; extra = extra->next) {
+        arena_release(&extra->arena);
+    }
+    arena_release(&request->arena);
+}
+
 static struct call *call_end(struct request *request) {
     struct call *call = CONTAINER_OF(request, struct call, request);
     ASSERT(!call->done);
@@ -739,7 +752,7 @@ void request_respond(struct request *request, const void *response) {
     enum message_error decoded = message_decode(desc, request->version, buffer_slice(&call->bytes),
                                                 &call->arena, call->response, NULL);
     ASSERT(decoded == MESSAGE_OK);
-    arena_release(&request->arena);
+    request_release(request);
 }
 
 /* Only Fetch has an error at the top among the APIs tested here. */
@@ -753,12 +766,12 @@ void request_respond_error(struct request *request, enum kafka_error error) {
 
 void request_respond_nothing(struct request *request) {
     call_end(request)->nothing = true;
-    arena_release(&request->arena);
+    request_release(request);
 }
 
 void request_respond_close(struct request *request, const char *reason) {
     call_end(request)->closed = true;
-    arena_release(&request->arena);
+    request_release(request);
 }
 
 /* ---- Produce ----------------------------------------------------------------------------------
