@@ -23,7 +23,11 @@
 #define VERSION_REPLICA_STATE 15
 
 /* How often a long wait looks whether its client is still there. */
-#define ABANDONED_CHECK_MS 10000
+#define ABANDONED_CHECK_MS 1000
+
+/* The longest wait away from the connection's shard, where nobody can tell whether it is still
+ * there. */
+#define AWAY_WAIT_MAX_MS 30000
 
 /* The shards' side of a parked fetch. */
 struct fetch_park {
@@ -442,7 +446,11 @@ static void fetch_begin(struct request *request) {
     op->replica = (request->version >= VERSION_REPLICA_STATE ? body->replica_state.replica_id
                                                              : body->replica_id) >= 0;
     op->final = body->max_wait_ms <= 0;
-    op->deadline_ms = request->received_ms + body->max_wait_ms;
+    int32_t wait_ms = body->max_wait_ms;
+    if (request->at != request->home && wait_ms > AWAY_WAIT_MAX_MS) {
+        wait_ms = AWAY_WAIT_MAX_MS;
+    }
+    op->deadline_ms = request->received_ms + wait_ms;
     timer_init(&op->timer, request->at->shard, fetch_timer);
     scatter_init(&op->scatter, request, fetch_run, fetch_done);
     fetch_resolve(op);
