@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@
 #define ACCEPT_ROUND_MAX       64
 #define ACCEPT_PAUSE_MS        100
 #define ACCEPT_LOG_INTERVAL_MS 10000
+#define RESERVED_FOR_FILES     1024
 
 struct peer {
     struct hmap_node node;
@@ -213,6 +215,21 @@ static bool enter(struct listener_shard *on) {
     return false;
 }
 
+/*
+ * Whether a new connection's descriptor is one of the last, which are kept for files: the flood of
+ * connections that uses up a process's descriptors must not be what fails a log. New descriptors
+ * are the lowest free ones, so a high number says that all below it are taken.
+ */
+static bool descriptors_scarce(int fd) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return false;
+    }
+    rlim_t quarter = limit.rlim_cur / 4;
+    rlim_t reserve = quarter < RESERVED_FOR_FILES ? quarter : RESERVED_FOR_FILES;
+    return (rlim_t)fd >= limit.rlim_cur - reserve;
+}
+
 static bool accept_once(struct listener_shard *on) {
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof(address);
@@ -220,11 +237,14 @@ static bool accept_once(struct listener_shard *on) {
         return false;
     }
     int fd = accept4(on->fd, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
+    int err = fd < 0 ? errno : 0;
+    if (fd >= 0 && descriptors_scarce(fd)) {
+        close(fd);
+        err = EMFILE;
+    } else if (fd >= 0) {
         accept_conn(on, fd, &address);
         return true;
     }
-    int err = errno;
     atomic_fetch_sub(&on->listener->conn_count, 1);
     switch (err) {
     case EAGAIN:

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "base/assert.h"
 #include "base/memory.h"
@@ -212,6 +213,16 @@ static sigset_t our_signals(void) {
     return set;
 }
 
+/* Service managers start programs with a low soft limit for the sake of select(), which we do not
+ * use: take what we may have. */
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* refused: what we have must do */
+    }
+}
+
 struct machine *machine_new(int shard_count, int worker_count) {
     ASSERT(shard_count >= 1 && shard_count <= SHARD_COUNT_MAX);
     ASSERT(worker_count >= 1);
@@ -220,6 +231,7 @@ struct machine *machine_new(int shard_count, int worker_count) {
     list_init(&machine->listeners);
     atomic_init(&machine->log_level, LOG_LEVEL_INFO);
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     sigset_t ours = our_signals();
     pthread_sigmask(SIG_BLOCK, &ours, &machine->mask_before);
     for (int i = 0; i < shard_count; i++) {
