@@ -119,6 +119,11 @@ static void after_append(struct log *log) {
     }
 }
 
+/* The process is out of descriptors, which says nothing about the disk: a later append may do. */
+static bool out_of_files(int error) {
+    return error == -EMFILE || error == -ENFILE;
+}
+
 /* What an append changes, to put it back. */
 struct undo {
     struct segment fields;
@@ -149,13 +154,17 @@ static int undo_append(struct log *log, struct undo *undo, int error) {
 /* Writes consecutive batches to the active segment and indexes them. */
 static int write_run(struct log *log, const uint8_t *data, size_t len) {
     struct segment *active = log_active(log);
-    int result = 0;
-    if (active->bytes_since_index + (int64_t)len > log->config.index_interval_bytes) {
+    int result = segment_open_log(active);
+    if (result == 0 &&
+        active->bytes_since_index + (int64_t)len > log->config.index_interval_bytes) {
         result = segment_open_indexes(active); /* before the undo: it sets the counts */
-        if (result != 0) {
-            log_fail(log, result, "open index");
-            return -EIO;
-        }
+    }
+    if (out_of_files(result)) {
+        return result;
+    }
+    if (result != 0) {
+        log_fail(log, result, "open");
+        return -EIO;
     }
     struct undo undo = undo_begin(log);
     int64_t at = active->size;
@@ -199,7 +208,7 @@ static int roll_if_due(struct log *log, int64_t first_offset, int64_t last_offse
         return 0;
     }
     int result = log_roll(log, first_offset);
-    if (result != 0 && result != -ENOSPC) {
+    if (result != 0 && result != -ENOSPC && !out_of_files(result)) {
         log_fail(log, result, "roll");
         return -EIO;
     }

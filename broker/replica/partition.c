@@ -118,7 +118,7 @@ void partition_advance(struct partition *partition) {
 }
 
 enum kafka_error partition_check_epoch(const struct partition *partition, int32_t leader_epoch) {
-    if (leader_epoch < 0 || leader_epoch == partition->leader_epoch) {
+    if (leader_epoch == -1 || leader_epoch == partition->leader_epoch) {
         return ERROR_NONE;
     }
     return leader_epoch < partition->leader_epoch ? ERROR_FENCED_LEADER_EPOCH
@@ -259,9 +259,11 @@ static void produce_append(struct partition *partition, uint8_t *data,
     struct log_append appended;
     int failed = log_append(partition->log, data, verdict, partition->leader_epoch, &appended);
     if (failed != 0) {
-        produce_refuse(produce, ERROR_KAFKA_STORAGE_ERROR,
-                       failed == -ENOSPC ? "The disk of the partition is full."
-                                         : "The disk of the partition failed.");
+        const char *why = failed == -ENOSPC ? "The disk of the partition is full."
+                          : failed == -EMFILE || failed == -ENFILE
+                              ? "The broker has too many open files."
+                              : "The disk of the partition failed.";
+        produce_refuse(produce, ERROR_KAFKA_STORAGE_ERROR, why);
         return;
     }
     if (appended.error != ERROR_NONE) {
