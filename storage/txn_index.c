@@ -64,7 +64,7 @@ int txn_index_cut(struct machine *machine, const char *dir, int64_t base_offset,
         return result == -ENOENT ? 0 : result;
     }
     int64_t kept = 0;
-    struct txn_end entry;
+    struct txn_end entry = {0};
     do {
         result = txn_index_read(file, kept, &entry);
         kept++;
