@@ -9,8 +9,8 @@
  *
  * Only when all of that worked does the synced end move to where the log ended when the job began.
  * The recovery point is the synced end. A job that fails fails the log; nothing is tried again. The
- * one exception is a disk too full for 1 or 3: those files are written anew from memory, so trying
- * again some time later cannot take a lost write for a good one.
+ * one exception is a disk too full, or a descriptor missing, for 1 or 3: those files are written
+ * anew from memory, so trying again some time later cannot take a lost write for a good one.
  *
  * The job has its own references to all it uses, so appends, rolls and deletions go on meanwhile. A
  * truncation lowers the end that the job will report.
@@ -39,7 +39,7 @@ struct sync_job {
     bool closing;
     bool epochs_written;
     int seals_written;
-    bool disk_full; /* for epochs or seals; all else worked */
+    bool disk_full; /* or out of descriptors, for epochs or seals; all else worked */
     int result;
 };
 
@@ -85,12 +85,17 @@ void log_add_seal(struct log *log, int64_t offset) {
 
 /* ---- On the worker --------------------------------------------------------------------------- */
 
+/* Nothing that was written is in doubt: the step can be tried again. */
+static bool may_retry(int error) {
+    return error == -ENOSPC || error == -EMFILE || error == -ENFILE;
+}
+
 /* Writes one small file; a full disk is noted and is no failure. */
 static int write_small(struct sync_job *job, const char *path, const struct buffer *content,
                        bool *written) {
     int result = file_replace(job->log->machine, path, buffer_slice(content));
     *written = result == 0;
-    if (result == -ENOSPC) {
+    if (may_retry(result)) {
         job->disk_full = true;
         return 0;
     }
@@ -147,7 +152,8 @@ static void put_back_seals(struct log *log, struct sync_job *job) {
 
 /* All but the small files is synced; the log is as synced as before until they are written. */
 static void job_found_disk_full(struct log *log, struct sync_job *job) {
-    LOG_WARN(log->machine, "storage", "disk full, sync incomplete", "dir=%s", log->directory);
+    LOG_WARN(log->machine, "storage", "no space or no descriptor, sync incomplete", "dir=%s",
+             log->directory);
     put_back_seals(log, job);
     if (job->write_epochs && !job->epochs_written) {
         log->epochs.dirty = true;
@@ -388,6 +394,9 @@ void log_close_step(struct log *log) {
     deliver_waiters(log);
     log_cancel_waiters(log, log->error != 0 ? log->error : -ECANCELED);
     log->phase = LOG_CLOSED;
+    for (int i = 0; i < log->segment_count; i++) {
+        segment_close_files(log->segments[i]); /* the log itself may be kept for long */
+    }
     deferred_cancel(&log->deferred);
     log->closed(log, log->close_clean ? log->error : 0, log->closed_ctx); /* may free the log */
 }

@@ -15,6 +15,9 @@
 #include "broker/replica/replica_internal.h"
 #include "runtime/log.h"
 
+/* Closing a log opens what it has to sync: several files each, of thousands of logs. */
+#define CLOSES_AT_A_TIME 16
+
 static void replica_manager_drain(struct deferred *deferred);
 
 struct replica_manager *replica_manager_new(struct node_shard *shard) {
@@ -348,6 +351,8 @@ void replica_manager_check_closed(struct replica_manager *manager) {
     }
 }
 
+static void close_some(struct replica_manager *manager);
+
 static void partition_log_closed(struct log *log, int result, void *ctx) {
     struct partition *partition = ctx;
     struct replica_manager *manager = partition->manager;
@@ -360,8 +365,20 @@ static void partition_log_closed(struct log *log, int result, void *ctx) {
         }
     }
     /* The log is kept until the manager is freed: the last checkpoints ask for its offsets. */
+    manager->closes_under_way--;
     manager->closing_logs--;
+    close_some(manager);
     replica_manager_check_closed(manager);
+}
+
+/* The callback never comes before log_close() returns. */
+static void close_some(struct replica_manager *manager) {
+    while (manager->close_next < manager->close_count &&
+           manager->closes_under_way < CLOSES_AT_A_TIME) {
+        struct partition *partition = manager->closes[manager->close_next++];
+        manager->closes_under_way++;
+        log_close(partition->log, manager->close_clean, partition_log_closed, partition);
+    }
 }
 
 void replica_manager_close(struct replica_manager *manager, bool clean, void (*done)(void *ctx),
@@ -371,8 +388,9 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
     manager->close_clean = clean;
     manager->closed = done;
     manager->closed_ctx = ctx;
-    manager->closing_logs++; /* holds the end back until all were begun */
+    manager->closing_logs++; /* holds the end back until all were gathered */
     log_removals_stop(manager);
+    manager->closes = xcalloc(manager->partitions.count + 1, sizeof(struct partition *));
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
         partition->state = PARTITION_CLOSED;
@@ -380,9 +398,10 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
         partition_creation_abandon(partition);
         if (partition->log != NULL) {
             manager->closing_logs++;
-            log_close(partition->log, clean, partition_log_closed, partition);
+            manager->closes[manager->close_count++] = partition;
         }
     }
+    close_some(manager);
     manager->closing_logs--;
     replica_manager_check_closed(manager);
 }
@@ -401,6 +420,7 @@ void replica_manager_free(struct replica_manager *manager) {
         }
         partition_free(partition);
     }
+    free(manager->closes);
     hmap_release(&manager->partitions);
     fetch_sessions_free(manager->sessions);
     free(manager);

@@ -28,7 +28,11 @@ struct replica_manager {
 
     struct fetch_sessions *sessions;
 
-    int closing_logs;
+    int closing_logs;          /* steps that the end of closing waits for */
+    struct partition **closes; /* heap: those whose logs are closed, a few at a time */
+    size_t close_count;
+    size_t close_next; /* the first not begun */
+    int closes_under_way;
     bool close_clean;
     void (*closed)(void *ctx);
     void *closed_ctx;

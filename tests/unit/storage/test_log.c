@@ -1,4 +1,6 @@
 /* A log on the real machine: appending, reading, syncing, closing, loading again. */
+#include <sys/resource.h>
+
 #include "tests/unit/storage/storage_test.h"
 
 static struct machine *machine;
@@ -168,5 +170,24 @@ Test(log, waiters_are_called_in_order_when_their_records_are_synced) {
     options.clean = true;
     struct log *log = load();
     cr_assert_eq(log_end_offset(log), 9);
+    log_free(log);
+}
+
+Test(log, an_append_without_a_descriptor_is_refused_and_fails_nothing) {
+    options.config.segment_bytes = 600;
+    struct log *log = load();
+    const struct test_batch spec = {.timestamp = 1000, .value_len = 400};
+    cr_assert_eq(test_append(log, &spec, NULL), 0);
+    struct rlimit before;
+    getrlimit(RLIMIT_NOFILE, &before);
+    struct rlimit none = {.rlim_cur = 3, .rlim_max = before.rlim_max};
+    setrlimit(RLIMIT_NOFILE, &none);
+    int refused = test_append(log, &spec, NULL); /* needs a new segment */
+    setrlimit(RLIMIT_NOFILE, &before);
+    cr_assert_eq(refused, -EMFILE);
+    cr_assert_eq(log_end_offset(log), 1);
+    cr_assert_eq(test_append(log, &spec, NULL), 0);
+    cr_assert_eq(log_end_offset(log), 2);
+    check_all_reads(log);
     log_free(log);
 }
