@@ -27,20 +27,8 @@ def new_broker(request):
         return broker
 
     yield make
-    found = [complaint for broker in made for complaint in end(broker)]
+    found = [complaint for broker in made for complaint in harness.end(broker)]
     assert not found, "\n".join(found)
-
-
-def end(broker):
-    """Stops a broker that still runs; what it or a sanitizer had to complain about on the way."""
-    complaints = []
-    if isinstance(broker, harness.Barnabas):
-        code = broker.stop()
-        if code != 0:
-            complaints.append(f"exit code {code} of a stopped broker:\n{broker.log()}")
-        complaints += broker.sanitizer_reports()
-    broker.destroy()
-    return complaints
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +47,7 @@ def fresh_broker(new_broker):
     """A running broker of this test's own."""
     broker = new_broker().start()
     yield broker
-    found = end(broker)
+    found = harness.end(broker)
     assert not found, "\n".join(found)
 
 

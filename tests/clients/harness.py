@@ -174,6 +174,18 @@ class Barnabas(Broker):
         return [text[at : at + 4000] for at in sorted(text.find(m) for m in marks) if at >= 0]
 
 
+def end(broker):
+    """Stops a broker that still runs; what it or a sanitizer had to complain about on the way."""
+    complaints = []
+    if isinstance(broker, Barnabas):
+        code = broker.stop()
+        if code != 0:
+            complaints.append(f"exit code {code} of a stopped broker:\n{broker.log()}")
+        complaints += broker.sanitizer_reports()
+    broker.destroy()
+    return complaints
+
+
 class ApacheKafka(Broker):
     name = "kafka"
 

@@ -231,10 +231,13 @@ def main():
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--audit-every", type=int, default=1)
+    parser.add_argument("--shards", type=int, default=1, help="num.shards")
+    parser.add_argument("--durability", choices=["fsync", "page-cache"], default="fsync")
     options = parser.parse_args()
     print(f"seed {options.seed}")
     failed, audited = run(options.rounds, options.seed, tempfile.mkdtemp(prefix="kill-loop-"),
-                          audit_every=options.audit_every)
+                          audit_every=options.audit_every, num_shards=options.shards,
+                          durability=options.durability)
     print(f"{options.rounds} rounds, {audited} acknowledged records audited, {failed} rounds failed")
     sys.exit(1 if failed else 0)
 
