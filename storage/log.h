@@ -134,8 +134,8 @@ struct log_append {
  * bytes, its only owner) is stamped in place with base offset and leader epoch and written to the
  * page cache; it is not kept. The producer's sequence is checked first (KIP-98; window of five).
  * Errors in out->error: OUT_OF_ORDER_SEQUENCE_NUMBER, INVALID_PRODUCER_EPOCH,
- * RECORD_LIST_TOO_LARGE, INVALID_TXN_STATE. Returns -ENOSPC or -EIO when the disk refused, -EMFILE or
- * -ENFILE when there was no descriptor; nothing was appended then, and the log stays usable.
+ * RECORD_LIST_TOO_LARGE, INVALID_TXN_STATE. Returns -ENOSPC or -EIO when the disk refused, -EMFILE
+ * or -ENFILE when there was no descriptor; nothing was appended then, and the log stays usable.
  */
 MUST_CHECK int log_append(struct log *log, uint8_t *data, const struct produce_verdict *verdict,
                           int32_t leader_epoch, struct log_append *out);
