@@ -174,14 +174,14 @@ def audit(found, ends, committed, acknowledged, committed_before):
     return wrong
 
 
-def one_round(broker, number, seed, acknowledged, committed_before):
+def one_round(broker, number, seed, acknowledged, committed_before, end=Barnabas.kill):
     rng = random.Random(seed * 1000003 + number)
     writers = [Writer(broker, f"r{number}w{i}", rng.random()) for i in range(2)]
     reader = Reader(broker)
     for thread in [*writers, reader]:
         thread.start()
     time.sleep(rng.uniform(0.05, 0.6))
-    broker.kill()
+    end(broker)
     broker.start()
     time.sleep(rng.uniform(0.05, 0.3))
     for thread in [*writers, reader]:
@@ -197,8 +197,11 @@ def one_round(broker, number, seed, acknowledged, committed_before):
     return count, errors
 
 
-def run(rounds, seed, directory=None, report=print, audit_every=1, **properties):
-    """The number of failed rounds, and how many records were audited."""
+def run(rounds, seed, directory=None, report=print, audit_every=1, end=Barnabas.kill, **properties):
+    """
+    The number of failed rounds, and how many records were audited. `end` is what is done to the
+    broker under load.
+    """
     broker = Barnabas(directory, **properties).start()
     failed = 0
     try:
@@ -206,7 +209,7 @@ def run(rounds, seed, directory=None, report=print, audit_every=1, **properties)
         admin.create_topics([NewTopic(TOPIC, PARTITIONS, 1)])[TOPIC].result(30)
         acknowledged, committed_before = {}, {}
         for number in range(1, rounds + 1):
-            count, errors = one_round(broker, number, seed, acknowledged, committed_before)
+            count, errors = one_round(broker, number, seed, acknowledged, committed_before, end)
             wrong = [f"producer error: {e}" for e in errors[:5]]
             if number % audit_every == 0 or number == rounds:
                 found, ends, committed = read_back(broker)

@@ -1,5 +1,7 @@
 """A short run of the kill loop (kill_loop.py), and the test of its own eyes."""
 
+import time
+
 import kill_loop
 
 ROUNDS = 6
@@ -9,6 +11,19 @@ def test_nothing_acknowledged_is_lost_over_kills(only_barnabas, tmp_path):
     failed, audited = kill_loop.run(ROUNDS, seed=1, directory=tmp_path)
     assert failed == 0
     assert audited > 1000
+
+
+def stop_cleanly(broker):
+    began = time.monotonic()
+    assert broker.stop() == 0
+    assert time.monotonic() - began < 10
+    assert (broker.data / ".kafka_cleanshutdown").exists()
+
+
+def test_a_stop_under_load_is_clean_and_producers_go_on(only_barnabas, tmp_path):
+    failed, audited = kill_loop.run(3, seed=2, directory=tmp_path, end=stop_cleanly)
+    assert failed == 0
+    assert audited > 500
 
 
 GOOD = [[(0, b"0 w 0 "), (1, b"0 w 1 "), (2, b"0 w 2 ")]]
