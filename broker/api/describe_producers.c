@@ -6,7 +6,6 @@
 #include "broker/server/request.h"
 #include "protocol/generated/describe_producers_request.h"
 #include "protocol/generated/describe_producers_response.h"
-#include "storage/log_dir.h"
 
 struct producers_item {
     struct scatter_item item;
@@ -75,11 +74,10 @@ static void add_topic(struct producers_op *op,
         out->partitions[i] =
             (struct describe_producers_response_partition_response){.partition_index = index};
         if (topic == NULL || image_partition(topic, index) == NULL) {
-            enum kafka_error error = topic_name_valid(data->name) ? ERROR_UNKNOWN_TOPIC_OR_PARTITION
-                                                                  : ERROR_INVALID_TOPIC_EXCEPTION;
-            out->partitions[i].error_code = (int16_t)error;
+            out->partitions[i].error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
             out->partitions[i].error_message =
-                topic == NULL ? slice_str(error_message((int16_t)error)) : SLICE_NULL;
+                topic == NULL ? slice_str(error_message(ERROR_UNKNOWN_TOPIC_OR_PARTITION))
+                              : SLICE_NULL;
             continue;
         }
         struct producers_item *item = ARENA_NEW(&request->arena, struct producers_item);
