@@ -138,10 +138,10 @@ void batch_set_leader_epoch(uint8_t *data, int32_t partition_leader_epoch) {
 }
 
 void batch_set_max_timestamp(uint8_t *data, size_t size, bool log_append, int64_t max_timestamp) {
-    if (log_append) {
-        uint16_t attributes = load_be16(data + AT_ATTRIBUTES) | BATCH_ATTR_LOG_APPEND;
-        store_be16(data + AT_ATTRIBUTES, attributes);
-    }
+    uint16_t attributes = load_be16(data + AT_ATTRIBUTES);
+    attributes = (uint16_t)(log_append ? attributes | BATCH_ATTR_LOG_APPEND
+                                       : attributes & ~BATCH_ATTR_LOG_APPEND);
+    store_be16(data + AT_ATTRIBUTES, attributes);
     store_be64(data + AT_MAX_TIMESTAMP, (uint64_t)max_timestamp);
     batch_seal(data, size);
 }

@@ -89,7 +89,9 @@ static inline const char *record_fault(struct pass *pass, bool has_key, int64_t 
         pass->bad_timestamp = true;
         return timestamp_range;
     }
-    if ((pass->batch.attributes & BATCH_ATTR_LOG_APPEND) != 0) {
+    /* Kafka minds a client's LogAppendTime flag only where it has no timestamp to look at. */
+    if ((rules->log_append_time || timestamp == NO_TIMESTAMP) &&
+        (pass->batch.attributes & BATCH_ATTR_LOG_APPEND) != 0) {
         pass->bad_timestamp = true;
         return timestamp_type;
     }
@@ -251,6 +253,7 @@ static void conclude(struct pass *pass) {
 static void settle_header(struct pass *pass, enum compression target) {
     struct produce_verdict *verdict = pass->verdict;
     struct batch *batch = &verdict->batch;
+    batch->attributes &= ~BATCH_ATTR_LOG_APPEND;
     if (pass->rules->log_append_time) {
         batch->attributes |= BATCH_ATTR_LOG_APPEND;
         verdict->max_timestamp = pass->rules->now_ms;

@@ -298,10 +298,11 @@ void partition_produce(struct partition *partition, struct partition_produce *pr
     produce->message = NULL;
     produce->base_offset = -1;
     produce->append_time_ms = -1;
-    produce->log_start_offset = log_start_offset(partition->log);
+    produce->log_start_offset = -1;
     if (!produce_check_head(partition, produce)) {
         return;
     }
+    produce->log_start_offset = log_start_offset(partition->log);
     struct produce_rules rules;
     struct produce_verdict verdict;
     produce_rules_fill(partition, &rules);
@@ -319,7 +320,8 @@ void partition_produce(struct partition *partition, struct partition_produce *pr
     struct batch sent;
     enum batch_parse parsed = batch_parse(produce->records, &sent);
     ASSERT(parsed == BATCH_OK);
-    if (rules.log_append_time || sent.max_timestamp != verdict.batch.max_timestamp) {
+    bool flagged = (sent.attributes & BATCH_ATTR_LOG_APPEND) != 0;
+    if (rules.log_append_time || flagged || sent.max_timestamp != verdict.batch.max_timestamp) {
         batch_set_max_timestamp(produce->data, produce->records.len, rules.log_append_time,
                                 verdict.batch.max_timestamp);
     }

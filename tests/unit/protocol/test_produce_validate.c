@@ -228,10 +228,9 @@ Test(produce_validate, timestamps_are_bounded_on_both_sides) {
     cr_assert_eq(judge_time(0, &rules), ERROR_NONE);
 }
 
-Test(produce_validate, producers_may_not_choose_log_append_time) {
+Test(produce_validate, only_topics_of_create_time_take_a_log_append_flag) {
     struct produce_verdict verdict = judge_with(21, 2, BATCH_ATTR_LOG_APPEND);
-    cr_assert_eq(verdict.error, ERROR_INVALID_TIMESTAMP);
-    cr_assert_eq(verdict.record_error_count, 2);
+    cr_assert_eq(verdict.error, ERROR_NONE);
 }
 
 Test(produce_validate, log_append_time_is_put_into_the_stored_header) {
