@@ -175,9 +175,15 @@ static void fill_result(struct produce_op *op, const struct produce_item *item) 
     out->error_code = (int16_t)error;
     out->error_message = slice_str(produce->message);
     out->base_offset = produce->base_offset;
+    /* Kafka tells the start also of a log that refused the records for what is in them. */
+    bool refused = error == ERROR_INVALID_TIMESTAMP || error == ERROR_INVALID_RECORD ||
+                   error == ERROR_OUT_OF_ORDER_SEQUENCE_NUMBER ||
+                   error == ERROR_INVALID_PRODUCER_EPOCH;
+    if (error == ERROR_NONE || refused) {
+        out->log_start_offset = produce->log_start_offset;
+    }
     if (error == ERROR_NONE) {
         out->log_append_time_ms = produce->append_time_ms;
-        out->log_start_offset = produce->log_start_offset;
         return;
     }
     fill_record_errors(op, item);

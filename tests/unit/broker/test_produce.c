@@ -205,7 +205,7 @@ Test(produce, zstd_needs_version_7) {
     produce_free(&produce);
 }
 
-Test(produce, a_transactional_batch_belongs_to_no_transaction) {
+Test(produce, a_transactional_batch_without_transactional_id_is_not_allowed) {
     buffer_reset(&batch);
     struct batch_options options = world_batch_options();
     options.transactional = true;
@@ -213,7 +213,7 @@ Test(produce, a_transactional_batch_belongs_to_no_transaction) {
     options.producer_epoch = 0;
     options.base_sequence = 0;
     world_batch(&batch, &options, NULL, "value");
-    check_error(9, -1, TOPIC_A, 0, ERROR_INVALID_TXN_STATE);
+    check_error(9, -1, TOPIC_A, 0, ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED);
 }
 
 Test(produce, acks_zero_has_no_answer_and_an_error_closes_the_connection) {
