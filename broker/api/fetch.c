@@ -110,7 +110,7 @@ static enum kafka_error read_item(const struct fetch_op *op, struct scatter_part
     if (partition == NULL) {
         return error;
     }
-    error = partition_check_epoch(partition, wanted->leader_epoch);
+    error = partition_check_epoch(partition, wanted->leader_epoch < 0 ? -1 : wanted->leader_epoch);
     if (error != ERROR_NONE) {
         return error;
     }
@@ -119,13 +119,14 @@ static enum kafka_error read_item(const struct fetch_op *op, struct scatter_part
         return ERROR_NOT_LEADER_OR_FOLLOWER;
     }
     struct log *log = partition_log(partition);
-    if (wanted->fetch_offset < log_start_offset(log) ||
-        wanted->fetch_offset > log_end_offset(log)) {
-        return ERROR_OFFSET_OUT_OF_RANGE;
-    }
     error = check_divergence(log, item);
     if (error != ERROR_NONE) {
         return error;
+    }
+    /* An offset that the epoch never reached is told as such: the client truncates, not resets. */
+    if (!item->diverging && (wanted->fetch_offset < log_start_offset(log) ||
+                             wanted->fetch_offset > log_end_offset(log))) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
     }
     item->high_watermark = log_high_watermark(log);
     item->last_stable_offset = log_last_stable_offset(log);

@@ -227,7 +227,7 @@ static int32_t sessions_draw_id(struct fetch_sessions *sessions) {
 struct fetch_session *fetch_session_create(struct fetch_sessions *sessions, int64_t now_ms,
                                            bool by_topic_id, const struct fetch_wanted *wanted,
                                            int32_t count) {
-    if (count == 0 || sessions->partition_count + (size_t)count > FETCH_SESSION_PARTITIONS_MAX ||
+    if (sessions->partition_count + (size_t)count > FETCH_SESSION_PARTITIONS_MAX ||
         !sessions_make_room(sessions, now_ms, count)) {
         return NULL;
     }
