@@ -51,9 +51,24 @@ struct verdict check_topic_config(const struct decision *d, struct slice name, s
     return check_value(d, (struct target){CONFIG_RESOURCE_TOPIC, SLICE_NULL}, name, value);
 }
 
+struct verdict check_compaction_lags(const struct decision *d, struct slice min, struct slice max) {
+    int64_t least;
+    int64_t most;
+    if (slice_is_null(min) || slice_is_null(max) || !slice_parse_i64(config_trim(min), &least) ||
+        !slice_parse_i64(config_trim(max), &most) || least <= most) {
+        return VERDICT_OK;
+    }
+    return verdict_printf(d, ERROR_INVALID_CONFIG,
+                          "min.compaction.lag.ms (%lld) is more than max.compaction.lag.ms (%lld)",
+                          (long long)least, (long long)most);
+}
+
 /* ---- Resources ------------------------------------------------------------------------------- */
 
 static struct verdict check_topic(const struct decision *d, struct slice name) {
+    if (name.len == 0) {
+        return verdict(ERROR_INVALID_REQUEST, "The configuration of all topics cannot be set");
+    }
     if (!topic_name_valid(name)) {
         return verdict(ERROR_INVALID_TOPIC_EXCEPTION, "Not a valid name of a topic");
     }
@@ -73,8 +88,7 @@ static struct verdict check_broker(const struct decision *d, struct slice name) 
     }
     return image_broker(d->image, (int32_t)id) != NULL
                ? VERDICT_OK
-               : verdict_printf(d, ERROR_BROKER_ID_NOT_REGISTERED, "No broker has the id %d",
-                                (int)id);
+               : verdict_printf(d, ERROR_INVALID_REQUEST, "No broker has the id %d", (int)id);
 }
 
 static struct verdict check_resource(const struct decision *d, struct target target) {
@@ -226,9 +240,21 @@ static struct verdict alter_incrementally(
                                   SLICE_ARG(request->configs[i].name));
         }
     }
+    struct slice min_lag = current(d, target, SLICE_LIT("min.compaction.lag.ms"));
+    struct slice max_lag = current(d, target, SLICE_LIT("max.compaction.lag.ms"));
     struct verdict ok = check_resource(d, target);
     for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
+        struct slice value =
+            request->configs[i].config_operation == OP_SET ? request->configs[i].value : SLICE_NULL;
+        if (slice_equal_str(request->configs[i].name, "min.compaction.lag.ms")) {
+            min_lag = value;
+        } else if (slice_equal_str(request->configs[i].name, "max.compaction.lag.ms")) {
+            max_lag = value;
+        }
         ok = alter_one(d, target, &request->configs[i]);
+    }
+    if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_TOPIC) {
+        ok = check_compaction_lags(d, min_lag, max_lag);
     }
     return ok;
 }

@@ -16,11 +16,22 @@ static bool named_twice(const struct create_partitions_request *request, int32_t
     return false;
 }
 
+/* Whether an earlier entry has the name, and so answers for this one too. */
+static bool repeats(const struct create_partitions_request *request, int32_t index) {
+    for (int32_t i = 0; i < index && request->topics_count <= DECISION_RECORDS_MAX; i++) {
+        if (slice_equal(request->topics[i].name, request->topics[index].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct verdict add_partitions(struct decision *d,
                                      const struct create_partitions_request_topic *request) {
     const struct image_topic *topic = image_topic_by_name(d->image, request->name);
     if (topic == NULL) {
-        return verdict(ERROR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        return verdict(ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+                       error_message(ERROR_UNKNOWN_TOPIC_OR_PARTITION));
     }
     if (request->count <= topic->partition_count) {
         return verdict_printf(d, ERROR_INVALID_PARTITIONS,
@@ -66,10 +77,14 @@ static struct verdict add_partitions(struct decision *d,
 void decide_create_partitions(struct decision *d, const struct create_partitions_request *request,
                               struct create_partitions_response *response) {
     message_init(&create_partitions_response_desc, response);
-    response->results_count = request->topics_count;
     response->results = (struct create_partitions_response_topic_result *)arena_array(
         d->arena, (size_t)request->topics_count, sizeof(*response->results));
     for (int32_t i = 0; i < request->topics_count; i++) {
+        if (repeats(request, i)) {
+            continue;
+        }
+        struct create_partitions_response_topic_result *result =
+            &response->results[response->results_count++];
         int before = d->records.count;
         struct verdict outcome =
             request->topics_count > DECISION_RECORDS_MAX
@@ -81,8 +96,8 @@ void decide_create_partitions(struct decision *d, const struct create_partitions
         if (outcome.error != ERROR_NONE || request->validate_only) {
             decision_rewind(d, before);
         }
-        response->results[i].name = request->topics[i].name;
-        response->results[i].error_code = (int16_t)outcome.error;
-        response->results[i].error_message = outcome.message;
+        result->name = request->topics[i].name;
+        result->error_code = (int16_t)outcome.error;
+        result->error_message = outcome.message;
     }
 }

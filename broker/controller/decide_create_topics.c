@@ -41,6 +41,16 @@ static bool named_twice(const struct create_topics_request *request, int32_t ind
     return false;
 }
 
+/* Whether an earlier entry has the name, and so answers for this one too. */
+static bool repeats(const struct create_topics_request *request, int32_t index) {
+    for (int32_t i = 0; i < index; i++) {
+        if (slice_equal(request->topics[i].name, request->topics[index].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Names that differ only in '.' and '_' collide in names of metrics. */
 static bool collide(struct slice a, struct slice b) {
     if (a.len != b.len) {
@@ -152,6 +162,8 @@ assign_by_count(struct decision *d, const struct create_topics_request_creatable
 
 static struct verdict add_configs(struct decision *d,
                                   const struct create_topics_request_creatable_topic *topic) {
+    struct slice min_lag = SLICE_NULL;
+    struct slice max_lag = SLICE_NULL;
     for (int32_t i = 0; i < topic->configs_count; i++) {
         struct verdict ok = check_topic_config(d, topic->configs[i].name, topic->configs[i].value);
         if (ok.error != ERROR_NONE) {
@@ -159,8 +171,13 @@ static struct verdict add_configs(struct decision *d,
         }
         add_config_record(d, CONFIG_RESOURCE_TOPIC, topic->name, topic->configs[i].name,
                           topic->configs[i].value);
+        if (slice_equal_str(topic->configs[i].name, "min.compaction.lag.ms")) {
+            min_lag = topic->configs[i].value;
+        } else if (slice_equal_str(topic->configs[i].name, "max.compaction.lag.ms")) {
+            max_lag = topic->configs[i].value;
+        }
     }
-    return VERDICT_OK;
+    return check_compaction_lags(d, min_lag, max_lag);
 }
 
 /* The effective configuration that the topic will have. */
@@ -268,8 +285,14 @@ void decide_create_topics(struct decision *d, const struct create_topics_request
             verdict(ERROR_POLICY_VIOLATION, "A request may create at most 10000 partitions"));
         return;
     }
+    response->topics_count = 0;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct create_topics_request_creatable_topic *topic = &request->topics[i];
+        if (repeats(request, i)) {
+            continue;
+        }
+        struct create_topics_response_creatable_topic_result *result =
+            &response->topics[response->topics_count++];
         int before = d->records.count;
         struct verdict outcome;
         if (named_twice(request, i)) {
@@ -277,15 +300,12 @@ void decide_create_topics(struct decision *d, const struct create_topics_request
         } else if (slice_equal_str(topic->name, TOPIC_CLUSTER_METADATA)) {
             outcome = verdict(ERROR_INVALID_REQUEST, "This topic cannot be created by a client");
         } else {
-            outcome = create(d, topic, &response->topics[i]);
+            outcome = create(d, topic, result);
         }
         decision_check_size(d, &outcome);
         if (outcome.error != ERROR_NONE || request->validate_only) {
             decision_rewind(d, before);
         }
-        answer(&response->topics[i], topic->name, outcome);
-        if (request->validate_only) {
-            response->topics[i].topic_id = UUID_ZERO;
-        }
+        answer(result, topic->name, outcome);
     }
 }

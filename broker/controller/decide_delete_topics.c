@@ -40,6 +40,18 @@ static bool named_twice(const struct decision *d, const struct delete_topics_req
     return false;
 }
 
+/* Whether an earlier entry is the same, and so answers for this one too. */
+static bool repeats(const struct delete_topics_request *request, int32_t index) {
+    for (int32_t i = 0; i < index; i++) {
+        if (slice_is_null(name_of(request, i)) == slice_is_null(name_of(request, index)) &&
+            slice_equal(name_of(request, i), name_of(request, index)) &&
+            uuid_equal(id_of(request, i), id_of(request, index))) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static struct verdict delete_one(struct decision *d, const struct delete_topics_request *request,
                                  int32_t count, int32_t index,
                                  struct delete_topics_response_deletable_topic_result *result) {
@@ -56,8 +68,9 @@ static struct verdict delete_one(struct decision *d, const struct delete_topics_
     }
     const struct image_topic *topic = find(d, name, id);
     if (topic == NULL) {
-        return slice_is_null(name) ? verdict(ERROR_UNKNOWN_TOPIC_ID, NULL)
-                                   : verdict(ERROR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        enum kafka_error error =
+            slice_is_null(name) ? ERROR_UNKNOWN_TOPIC_ID : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+        return verdict(error, error_message((int16_t)error));
     }
     struct remove_topic_record record;
     message_init(&remove_topic_record_desc, &record);
@@ -72,13 +85,16 @@ void decide_delete_topics(struct decision *d, const struct delete_topics_request
                           int16_t version, struct delete_topics_response *response) {
     int32_t count = request->topics_count > 0 ? request->topics_count : request->topic_names_count;
     message_init(&delete_topics_response_desc, response);
-    response->responses_count = count;
     response->responses = (struct delete_topics_response_deletable_topic_result *)arena_array(
         d->arena, (size_t)count, sizeof(*response->responses));
     bool too_many = count > DECISION_RECORDS_MAX;
     bool enabled = config_bool(d->config, CONFIG_DELETE_TOPIC_ENABLE);
     for (int32_t i = 0; i < count; i++) {
-        struct delete_topics_response_deletable_topic_result *result = &response->responses[i];
+        if (!too_many && repeats(request, i)) {
+            continue;
+        }
+        struct delete_topics_response_deletable_topic_result *result =
+            &response->responses[response->responses_count++];
         result->name = name_of(request, i);
         result->topic_id = id_of(request, i);
         struct verdict outcome =

@@ -86,6 +86,9 @@ struct verdict check_assignment(const struct decision *d, const int32_t *brokers
 /* Checks that a topic may have this override, as creation and alteration do. */
 struct verdict check_topic_config(const struct decision *d, struct slice name, struct slice value);
 
+/* Checks the values of min.compaction.lag.ms and max.compaction.lag.ms together; null: not set. */
+struct verdict check_compaction_lags(const struct decision *d, struct slice min, struct slice max);
+
 void add_config_record(struct decision *d, int8_t type, struct slice resource, struct slice name,
                        struct slice value);
 
