@@ -29,7 +29,7 @@ static void fail(const struct question *q, enum kafka_error error, const char *t
 }
 
 static bool wanted(const struct question *q, struct slice name) {
-    if (q->resource->configuration_keys_count < 0) {
+    if (q->resource->configuration_keys_count <= 0) {
         return true;
     }
     for (int32_t i = 0; i < q->resource->configuration_keys_count; i++) {
@@ -122,7 +122,7 @@ static void answer_topic(const struct question *q) {
     if (!topic_name_valid(q->resource->resource_name)) {
         fail(q, ERROR_INVALID_TOPIC_EXCEPTION, "Not a valid name of a topic");
     } else if (image_topic_by_name(q->request->at->image, q->resource->resource_name) == NULL) {
-        fail(q, ERROR_UNKNOWN_TOPIC_OR_PARTITION, NULL);
+        fail(q, ERROR_UNKNOWN_TOPIC_OR_PARTITION, "");
     } else {
         answer(q);
     }
@@ -180,6 +180,7 @@ void api_describe_configs(struct request *request) {
         *q.result = (struct describe_configs_response_result){
             .resource_type = q.resource->resource_type,
             .resource_name = q.resource->resource_name,
+            .error_message = SLICE_LIT(""),
         };
         answer_one(&q);
     }

@@ -7,6 +7,7 @@
  * source of a value is that of the first synonym.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "broker/config/broker_config_internal.h"
@@ -100,19 +101,45 @@ static void explain_broker_key(struct explainer *e, enum config_id id,
     finish(e, out);
 }
 
-/* A dynamic config of a name that is in no table: its value may be a secret. */
+/* The key that "listener.name.<listener>.<key>" overrides for one listener, or a quota of the
+ * broker; NULL for other names. */
+static const struct config_key *key_behind(struct slice name) {
+    static const struct config_key quota = {.type = CONFIG_TYPE_LONG,
+                                            .mode = CONFIG_MODE_CLUSTER_WIDE};
+    const struct slice prefix = SLICE_LIT("listener.name.");
+    if (config_is_broker_quota(name)) {
+        return &quota;
+    }
+    if (name.len < prefix.len || memcmp(name.data, prefix.data, prefix.len) != 0) {
+        return NULL;
+    }
+    const uint8_t *dot = memchr(name.data + prefix.len, '.', name.len - prefix.len);
+    if (dot == NULL) {
+        return NULL;
+    }
+    enum config_id id =
+        config_id_of(slice_make(dot + 1, (size_t)(name.data + name.len - (dot + 1))));
+    return id == CONFIG_NONE ? NULL : config_key(id);
+}
+
+/* A dynamic config of a name that is in no table: unless it says what it is, it may be a secret. */
 static void explain_unknown(struct explainer *e, const struct image_config *entry,
                             enum config_source source, struct config_explanation *out) {
+    const struct config_key *key = key_behind(entry->name);
+    bool sensitive = key == NULL || config_key_sensitive(key);
     *out = (struct config_explanation){
+        .key = key,
         .name = entry->name,
-        .sensitive = true,
-        .read_only = true,
+        .value = sensitive ? SLICE_NULL : entry->value,
+        .sensitive = sensitive,
+        .read_only = !config_is_broker_quota(entry->name), /* of listeners too, says Kafka */
         .source = source,
         .synonyms = ARENA_NEW(e->arena, struct config_synonym),
         .synonym_count = 1,
     };
     out->synonyms[0] = (struct config_synonym){
         .name = (const char *)arena_dup(e->arena, entry->name).data,
+        .value = out->value,
         .source = source,
     };
 }
@@ -127,25 +154,48 @@ static int entry_count(const struct image_config_resource *resource) {
     return count;
 }
 
+static bool has_entry(const struct image_config_resource *resource, struct slice name) {
+    if (resource != NULL) {
+        LIST_FOREACH(it, &resource->entries) {
+            if (slice_equal(CONTAINER_OF(it, struct image_config, link)->name, name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Entries of `resource` with names that are in no table, but for those that `nearer` has too. */
+static int explain_unknowns(struct explainer *e, const struct image_config_resource *resource,
+                            enum config_source source, const struct image_config_resource *nearer,
+                            struct config_explanation *out) {
+    int count = 0;
+    if (resource != NULL) {
+        LIST_FOREACH(it, &resource->entries) {
+            const struct image_config *entry = CONTAINER_OF(it, struct image_config, link);
+            if (config_id_of(entry->name) == CONFIG_NONE && !has_entry(nearer, entry->name)) {
+                explain_unknown(e, entry, source, &out[count++]);
+            }
+        }
+    }
+    return count;
+}
+
 static int explain_broker(struct explainer *e, struct config_explanation **out) {
     const struct image_config_resource *own =
         image_config_resource(e->image, CONFIG_RESOURCE_BROKER, slice_str(e->broker->node_name));
-    struct config_explanation *list =
-        arena_array(e->arena, (size_t)(CONFIG_ID_COUNT + entry_count(own)), sizeof(*list));
+    const struct image_config_resource *all =
+        image_config_resource(e->image, CONFIG_RESOURCE_BROKER, all_brokers());
+    int room = CONFIG_ID_COUNT + entry_count(own) + entry_count(all);
+    struct config_explanation *list = arena_array(e->arena, (size_t)room, sizeof(*list));
     int count = 0;
     for (int i = 0; i < CONFIG_ID_COUNT; i++) {
         if (!config_key((enum config_id)i)->internal || e->broker->values.slots[i].set) {
             explain_broker_key(e, (enum config_id)i, &list[count++]);
         }
     }
-    if (own != NULL) {
-        LIST_FOREACH(it, &own->entries) {
-            const struct image_config *entry = CONTAINER_OF(it, struct image_config, link);
-            if (config_id_of(entry->name) == CONFIG_NONE) {
-                explain_unknown(e, entry, CONFIG_SOURCE_DYNAMIC_BROKER, &list[count++]);
-            }
-        }
-    }
+    count += explain_unknowns(e, own, CONFIG_SOURCE_DYNAMIC_BROKER, NULL, &list[count]);
+    count += explain_unknowns(e, all, CONFIG_SOURCE_DYNAMIC_DEFAULT_BROKER, own, &list[count]);
     *out = list;
     return count;
 }

@@ -6,8 +6,7 @@
 /* Longest value that an error message repeats. */
 #define SHOWN_VALUE_MAX 128
 
-/* Dynamic broker configs that are quotas, and so stand in no table. */
-static bool is_broker_quota(struct slice name) {
+bool config_is_broker_quota(struct slice name) {
     return slice_equal_str(name, "leader.replication.throttled.rate") ||
            slice_equal_str(name, "follower.replication.throttled.rate") ||
            slice_equal_str(name, "replica.alter.log.dirs.io.max.bytes.per.second");
@@ -28,7 +27,8 @@ static enum kafka_error validate_broker(struct slice name, struct slice value,
     enum config_id id = config_id_of(name);
     if (id == CONFIG_NONE) {
         int64_t rate;
-        if (is_broker_quota(name) && (!slice_parse_i64(config_trim(value), &rate) || rate < 0)) {
+        if (config_is_broker_quota(name) &&
+            (!slice_parse_i64(config_trim(value), &rate) || rate < 0)) {
             errmsg_set(errmsg,
                        "Invalid value for configuration %.*s: allowed is a long of at least 0",
                        SLICE_ARG(name));
@@ -73,6 +73,12 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
     union config_number number;
     if (!config_value_check(&table->keys[index], value, &number)) {
         return invalid_value(&table->keys[index], value, error, errmsg);
+    }
+    if (resource_type == CONFIG_RESOURCE_TOPIC && number.boolean &&
+        slice_equal_str(name, "remote.storage.enable")) {
+        errmsg_set(errmsg,
+                   "This broker has no remote storage: remote.storage.enable must be false");
+        return error;
     }
     return ERROR_NONE;
 }
