@@ -24,7 +24,8 @@ static void describe_missing(struct request *request,
     }
 }
 
-/* What the leader assigned is only valid, and only told, while the group is stable. */
+/* The chosen protocol and what members say in it are only told while the group is stable. What they
+ * were assigned last is told always. */
 static void describe(struct request *request, const struct group *group,
                      struct describe_groups_response_described_group *out) {
     struct arena *arena = &request->arena;
@@ -43,7 +44,7 @@ static void describe(struct request *request, const struct group *group,
                 .client_host = arena_dup(arena, member->client_host),
                 .member_metadata =
                     stable ? arena_dup(arena, group_member_metadata(group, member)) : SLICE_LIT(""),
-                .member_assignment = stable ? arena_dup(arena, member->assignment) : SLICE_LIT(""),
+                .member_assignment = arena_dup(arena, bytes_or_empty(member->assignment)),
             };
     }
 }

@@ -14,6 +14,7 @@ static void describe(const struct request *request, const struct quorum *quorum,
                      struct arena *arena, struct describe_quorum_response_partition_data *out) {
     const struct node *node = request->at->node;
     int64_t now_ms = clock_wall_ms(node->machine);
+    out->error_message = SLICE_LIT("");
     out->leader_id = quorum_leader(quorum);
     out->leader_epoch = quorum_epoch(quorum);
     out->high_watermark = quorum_high_watermark(quorum);
@@ -54,10 +55,18 @@ static void add_node(const struct request *request, struct arena *arena,
     }
 }
 
+/* Kafka knows only the question for the one partition; any other is refused as a whole. */
+static bool is_the_quorum(const struct describe_quorum_request *body) {
+    return body->topics_count == 1 && body->topics[0].partitions_count == 1 &&
+           body->topics[0].partitions[0].partition_index == 0 &&
+           slice_equal_str(body->topics[0].topic_name, TOPIC_CLUSTER_METADATA);
+}
+
 static void run(struct request *request) {
     const struct describe_quorum_request *body = request->body;
     const struct quorum *quorum = controller_quorum(request->at->node);
     struct arena *arena = &request->arena;
+    bool known = is_the_quorum(body);
     struct describe_quorum_response response;
     message_init(&describe_quorum_response_desc, &response);
     response.topics_count = body->topics_count;
@@ -73,15 +82,16 @@ static void run(struct request *request) {
         for (int32_t p = 0; p < asked->partitions_count; p++) {
             struct describe_quorum_response_partition_data *partition = &topic->partitions[p];
             partition->partition_index = asked->partitions[p].partition_index;
-            if (slice_equal_str(asked->topic_name, TOPIC_CLUSTER_METADATA) &&
-                partition->partition_index == 0) {
+            if (known) {
                 describe(request, quorum, arena, partition);
             } else {
                 partition->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+                partition->error_message =
+                    slice_str(error_message(ERROR_UNKNOWN_TOPIC_OR_PARTITION));
             }
         }
     }
-    if (request->version >= 2) {
+    if (request->version >= 2 && known) {
         add_node(request, arena, &response);
     }
     request_respond(request, &response);

@@ -43,6 +43,7 @@ static struct found find_group(struct request *request, struct slice key) {
             const struct image_endpoint *endpoint = &broker->endpoints[i];
             if (slice_equal_str(endpoint->name, request->listener_name)) {
                 return (struct found){.error = ERROR_NONE,
+                                      .message = request->version < 4 ? "NONE" : "",
                                       .node_id = broker->id,
                                       .host = endpoint->host,
                                       .port = endpoint->port};

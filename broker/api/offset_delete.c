@@ -16,7 +16,7 @@ static void prepare(struct request *request, struct offset_delete_response *resp
     for (int32_t t = 0; t < body->topics_count; t++) {
         const struct offset_delete_request_topic *topic = &body->topics[t];
         struct offset_delete_response_topic *out = &response->topics[t];
-        bool known = image_topic_by_name(request->at->image, topic->name) != NULL;
+        const struct image_topic *known = image_topic_by_name(request->at->image, topic->name);
         out->name = topic->name;
         out->partitions_count = topic->partitions_count;
         out->partitions = arena_array(&request->arena, (size_t)topic->partitions_count + 1,
@@ -24,7 +24,10 @@ static void prepare(struct request *request, struct offset_delete_response *resp
         for (int32_t p = 0; p < topic->partitions_count; p++) {
             out->partitions[p] = (struct offset_delete_response_partition){
                 .partition_index = topic->partitions[p].partition_index,
-                .error_code = known ? ERROR_NONE : ERROR_UNKNOWN_TOPIC_OR_PARTITION,
+                .error_code =
+                    known != NULL && image_partition(known, topic->partitions[p].partition_index)
+                        ? ERROR_NONE
+                        : ERROR_UNKNOWN_TOPIC_OR_PARTITION,
             };
         }
     }
@@ -86,6 +89,10 @@ static void at_coordinator(struct request *request) {
 
 void api_offset_delete(struct request *request) {
     const struct offset_delete_request *body = request->body;
+    if (body->group_id.len == 0) {
+        request_respond_error(request, ERROR_INVALID_GROUP_ID);
+        return;
+    }
     request->context = ARENA_NEW(&request->arena, struct offset_delete_response);
     prepare(request, request->context);
     group_request_route(request, body->group_id, at_coordinator);
