@@ -8,10 +8,10 @@ import struct
 import time
 
 import pytest
-from confluent_kafka import Producer, TopicCollection
+from confluent_kafka import Producer, TopicCollection, TopicPartition
 
 from frames import Frames, frame
-from harness import end
+from harness import BARNABAS, end
 from test_bad_input import connect, header, rss_kib
 from test_librdkafka import admin, consumer, create_topic, produce
 
@@ -27,13 +27,18 @@ def good_client(broker, topic, count=100):
     start = produce(broker, topic, values)
     assert [offset for _, offset in start] == list(range(start[0][1], start[0][1] + count))
     client = consumer(broker, "good", **{"enable.auto.commit": False})
-    client.subscribe([topic])
+    client.assign([TopicPartition(topic, 0, start[0][1])])
     read = []
     deadline = time.monotonic() + 30
     while len(read) < count and time.monotonic() < deadline:
         read += [m.value() for m in client.consume(1000, timeout=0.5) if m.error() is None]
     client.close()
-    assert read[:count] == values
+    assert read == values
+
+
+def assert_memory_stayed(broker, before, growth_mib):
+    if b"__tsan_" not in BARNABAS.read_bytes():  # its shadow of every touched page counts as ours
+        assert rss_kib(broker) - before < growth_mib * 1024
 
 
 def descriptors(broker):
@@ -110,7 +115,7 @@ def test_mutated_frames_of_every_api_and_version_cost_only_connections(victim):
     for attacker in attackers:
         attacker.close()
     assert api_versions(victim)
-    assert rss_kib(victim) - before < 128 * 1024
+    assert_memory_stayed(victim, before, 128)
     create_topic(victim, "good-after")
     good_client(victim, "good-after")
 
@@ -120,7 +125,7 @@ def test_two_thousand_idle_connections_cost_little_and_go_away(victim):
     before, open_before = rss_kib(victim), descriptors(victim)
     idle = [connect(victim) for _ in range(2000)]
     wait_until(lambda: descriptors(victim) >= open_before + 2000)
-    assert rss_kib(victim) - before < 32 * 1024
+    assert_memory_stayed(victim, before, 32)
     good_client(victim, "good")
     for s in idle:
         s.close()
@@ -161,7 +166,7 @@ def test_a_storm_of_connections_leaves_nothing_behind(victim):
             s.sendall(b"\0\0")
         s.close()
     wait_until(lambda: descriptors(victim) < open_before + 50)
-    assert rss_kib(victim) - before < 16 * 1024
+    assert_memory_stayed(victim, before, 16)
     assert api_versions(victim)
 
 
@@ -186,7 +191,7 @@ def test_a_receiver_that_reads_nothing_holds_little_memory(victim):
     assert api_versions(victim)
     create_topic(victim, "beside")
     good_client(victim, "beside")
-    assert rss_kib(victim) - before < 64 * 1024
+    assert_memory_stayed(victim, before, 64)
     for s in sockets:
         s.close()
 
@@ -239,7 +244,7 @@ def test_clients_that_vanish_while_they_wait_leave_nothing_behind(victim, kind):
             s.sendall(join_request(f"g{number % 20}"))
         s.close()
     wait_until(lambda: descriptors(victim) < open_before + 50)
-    assert rss_kib(victim) - before < 16 * 1024
+    assert_memory_stayed(victim, before, 16)
     good_client(victim, "good")
 
 
