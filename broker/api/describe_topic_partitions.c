@@ -121,10 +121,39 @@ static void add_name(struct page *page, struct slice name) {
     add_topic(page, topic, at_cursor ? body->cursor->partition_index : 0);
 }
 
+/* A cursor continues an earlier answer: it names a partition of a topic that is asked for. */
+static bool cursor_fits(const struct describe_topic_partitions_request *body) {
+    if (body->cursor == NULL) {
+        return true;
+    }
+    bool asked = body->topics_count <= 0;
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        asked = asked || slice_equal(body->topics[i].name, body->cursor->topic_name);
+    }
+    return asked && body->cursor->partition_index >= 0;
+}
+
+/* The answer has no error of its own: each topic carries it. */
+static void refuse(struct request *request) {
+    const struct describe_topic_partitions_request *body = request->body;
+    struct describe_topic_partitions_response response;
+    message_init(&describe_topic_partitions_response_desc, &response);
+    int32_t count = body->topics_count > 0 ? body->topics_count : 0;
+    response.topics_count = count;
+    response.topics = (struct describe_topic_partitions_response_topic *)arena_array(
+        &request->arena, (size_t)count, sizeof(*response.topics));
+    for (int32_t i = 0; i < count; i++) {
+        response.topics[i].name = body->topics[i].name;
+        response.topics[i].error_code = ERROR_INVALID_REQUEST;
+        response.topics[i].topic_authorized_operations = INT32_MIN;
+    }
+    request_respond(request, &response);
+}
+
 void api_describe_topic_partitions(struct request *request) {
     const struct describe_topic_partitions_request *body = request->body;
-    if (body->cursor != NULL && body->cursor->partition_index < 0) {
-        request_respond_close(request, "a cursor with a negative partition");
+    if (!cursor_fits(body)) {
+        refuse(request);
         return;
     }
     struct page page = {.request = request};
