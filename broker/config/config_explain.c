@@ -7,7 +7,6 @@
  * source of a value is that of the first synonym.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/assert.h"
 #include "broker/config/broker_config_internal.h"
@@ -106,19 +105,10 @@ static void explain_broker_key(struct explainer *e, enum config_id id,
 static const struct config_key *key_behind(struct slice name) {
     static const struct config_key quota = {.type = CONFIG_TYPE_LONG,
                                             .mode = CONFIG_MODE_CLUSTER_WIDE};
-    const struct slice prefix = SLICE_LIT("listener.name.");
     if (config_is_broker_quota(name)) {
         return &quota;
     }
-    if (name.len < prefix.len || memcmp(name.data, prefix.data, prefix.len) != 0) {
-        return NULL;
-    }
-    const uint8_t *dot = memchr(name.data + prefix.len, '.', name.len - prefix.len);
-    if (dot == NULL) {
-        return NULL;
-    }
-    enum config_id id =
-        config_id_of(slice_make(dot + 1, (size_t)(name.data + name.len - (dot + 1))));
+    enum config_id id = config_listener_key(name);
     return id == CONFIG_NONE ? NULL : config_key(id);
 }
 

@@ -66,6 +66,9 @@ MUST_CHECK int config_parse_topics(struct config *config, struct errmsg *errmsg)
 /* What one value alone does not tell: roles, quorum, directories, related keys. -EINVAL. */
 MUST_CHECK int config_check_together(struct config *config, struct errmsg *errmsg);
 
+/* The key that "listener.name.<listener>.<key>" overrides for one listener; or CONFIG_NONE. */
+enum config_id config_listener_key(struct slice name);
+
 /* Dynamic broker configs that are quotas, and so stand in no table. */
 bool config_is_broker_quota(struct slice name);
 

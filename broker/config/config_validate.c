@@ -1,4 +1,6 @@
 /* Whether a config may be set through CreateTopics and the alter APIs. */
+#include <string.h>
+
 #include "base/assert.h"
 #include "broker/config/config_internal.h"
 #include "broker/metadata/image.h"
@@ -89,7 +91,19 @@ bool config_is_list(int8_t resource_type, struct slice name) {
     return index >= 0 && table->keys[index].type == CONFIG_TYPE_LIST;
 }
 
+enum config_id config_listener_key(struct slice name) {
+    const struct slice prefix = SLICE_LIT("listener.name.");
+    if (name.len < prefix.len || memcmp(name.data, prefix.data, prefix.len) != 0) {
+        return CONFIG_NONE;
+    }
+    const uint8_t *dot = memchr(name.data + prefix.len, '.', name.len - prefix.len);
+    return dot == NULL
+               ? CONFIG_NONE
+               : config_id_of(slice_make(dot + 1, (size_t)(name.data + name.len - (dot + 1))));
+}
+
 bool config_is_per_broker(struct slice name) {
-    enum config_id id = config_id_of(name);
+    enum config_id id = config_listener_key(name);
+    id = id == CONFIG_NONE ? config_id_of(name) : id;
     return id != CONFIG_NONE && config_key(id)->mode == CONFIG_MODE_PER_BROKER;
 }
