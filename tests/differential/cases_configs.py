@@ -58,6 +58,7 @@ def change(s, label, v, resources, **more):
         for t, n, c in resources
     ]  # fmt: skip
     s.call(label, "IncrementalAlterConfigs", v, {"Resources": resources, **more}, keep=sort_responses)
+    s.settle()
 
 
 SET, DELETE, APPEND, SUBTRACT = range(4)
@@ -180,6 +181,7 @@ def case_alter_configs(s):
             configs = [{"Name": k, "Value": x} for k, x in configs]
             body = {"Resources": [{"ResourceType": type_, "ResourceName": resource, "Configs": configs}], **more}
             s.call(label, "AlterConfigs", v, body, keep=sort_responses)
+            s.settle()
             if type_ == TOPIC:
                 describe(s, f"after {label}", 4, [(TOPIC, name, ["retention.ms", "segment.bytes"])])
 

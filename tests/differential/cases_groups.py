@@ -94,23 +94,22 @@ def case_two_members(s):
 
     def body(member, protocols):
         return {"GroupId": g, "SessionTimeoutMs": 10000, "RebalanceTimeoutMs": 10000, "MemberId": member, "ProtocolType": "consumer",
-                "Protocols": [{"Name": n, "Metadata": b"m" + n.encode()} for n in protocols]}  # fmt: skip
+                "Protocols": [{"Name": n, "Metadata": META} for n in protocols]}  # fmt: skip
 
-    a = join(s, "a", 3, g, protocols=(("range", b"1"), ("sticky", b"2")))
+    a = join(s, "a", 3, g, protocols=(("range", META), ("sticky", META)))
     sync(s, "a", 3, g, 1, a["MemberId"], [(a["MemberId"], b"all")])
     second = s.send("JoinGroup", 5, body("", ["sticky", "other"]), on="b")
     told = s.receive(second)
     s.name(told["MemberId"], "<member b>")
     s.note("b is given an id", told, "JoinGroup", 5)
     second = s.send("JoinGroup", 5, body(told["MemberId"], ["sticky", "other"]), on="b")
-    s.call("rebalance", "Heartbeat", 3, {"GroupId": g, "GenerationId": 1, "MemberId": a["MemberId"]})
     while s.ask("Heartbeat", 3, {"GroupId": g, "GenerationId": 1, "MemberId": a["MemberId"]})["ErrorCode"] == 0:
         pass
     s.call("rebalance", "Heartbeat", 3, {"GroupId": g, "GenerationId": 1, "MemberId": a["MemberId"]})
     s.call("preparing", "DescribeGroups", 5, {"Groups": [g]}, keep=members_by_name(s))
     sync(s, "while preparing", 3, g, 1, a["MemberId"])
     s.call("commit while preparing", "OffsetCommit", 8, {"GroupId": g, "GenerationIdOrMemberEpoch": 1, "MemberId": a["MemberId"], "Topics": []})
-    a = join(s, "a again", 5, g, a["MemberId"], protocols=(("range", b"1"), ("sticky", b"2")))
+    a = join(s, "a again", 5, g, a["MemberId"], protocols=(("range", META), ("sticky", META)))
     b = s.receive(second)
     s.note("b joined", b, "JoinGroup", 5)
     waiting = s.send("SyncGroup", 3, {"GroupId": g, "GenerationId": 2, "MemberId": b["MemberId"]}, on="b")

@@ -12,12 +12,23 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
 
 import harness  # noqa: E402
+import known  # noqa: E402
 import session  # noqa: E402
 
 
 class Kafka(harness.ApacheKafka):
     def command(self):
         return harness.java_command("kafka.Kafka", heap="512m") + [str(self.properties_path)]
+
+
+class Barnabas(harness.Barnabas):
+    """With all the properties that the reference has, so that what it says of them is the same."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.controller_port = harness.free_port()
+
+    properties = harness.ApacheKafka.properties
 
 
 def served_by_both():
@@ -80,7 +91,7 @@ def differences(reference, ours, path=""):
                 lines += differences(reference[key], ours[key], f"{path}.{key}")
         return lines
     if isinstance(reference, list):
-        for key in ("Name", "PartitionIndex", "ResourceName"):
+        for key in ("Name", "Topic", "TopicId", "GroupId", "PartitionIndex", "Index", "Partition", "ResourceName"):
             if is_keyed(reference, key) and is_keyed(ours, key):
                 return differences({x[key]: x for x in reference}, {x[key]: x for x in ours}, path)
         if len(reference) != len(ours):
@@ -94,6 +105,7 @@ def main():
     parser.add_argument("only", nargs="*", help="parts of scenario names")
     parser.add_argument("--keep", help="write Kafka's answers to this file")
     parser.add_argument("--reference", help="read Kafka's answers from this file")
+    parser.add_argument("--all", action="store_true", help="print the known differences too")
     parser.add_argument("--texts", action="store_true", help="compare error messages word by word")
     options = parser.parse_args()
     chosen = scenarios(options.only)
@@ -107,26 +119,37 @@ def main():
         reference = json.loads(json.dumps(record(Kafka(), chosen, served, options.texts)))
         if options.keep:
             pathlib.Path(options.keep).write_text(json.dumps(reference))
-    ours = json.loads(json.dumps(record(harness.Barnabas(), chosen, served, options.texts)))
-    cases = wrong = 0
-    found = {}  # (scenario, label, difference) -> versions: most differences are in many of them
+    ours = json.loads(json.dumps(record(Barnabas(), chosen, served, options.texts)))
+    if options.keep:
+        pathlib.Path(options.keep + ".ours").write_text(json.dumps(ours))
+    return report(chosen, reference, ours, options.all)
+
+
+def report(chosen, reference, ours, show_all):
+    """Prints what differs and is not known; the exit code."""
+    cases = differing = 0
+    found = {}  # (scenario, call, what, difference) -> versions: most are in many of them
     for name, _ in chosen:
         theirs = reference.get(name, [])
         cases += len(theirs)
         if [label for label, _ in theirs] != [label for label, _ in ours[name]]:
-            print(f"{name}: not the same cases")
-            wrong += 1
+            found[(name, "", "", "not the same cases")] = []
         for (label, expected), (_, got) in zip(theirs, ours[name]):
             lines = differences(expected, got)
-            wrong += bool(lines)
-            api, _, what = label.partition(": ")
-            for line in lines[:12] + ([f"and {len(lines) - 12} more"] if len(lines) > 12 else []):
-                call, _, version = api.partition(" v")
-                found.setdefault((name, call, what, line), []).append(version)
-    for (name, call, what, line), versions in found.items():
-        print(f"{name}: {call} v{','.join(versions)}: {what}: {line}")
-    print(f"{cases} cases, {wrong} differ")
-    return 1 if wrong else 0
+            differing += bool(lines)
+            call, _, what = label.partition(": ")
+            api, _, version = call.partition(" v")
+            for line in lines:
+                found.setdefault((name, api, what, line), []).append(version)
+    unknown = 0
+    for (name, api, what, line), versions in found.items():
+        text = f"{name}: {api} v{','.join(versions)}: {what}: {line}"
+        why = known.reason(text)
+        unknown += why is None
+        if why is None or show_all:
+            print(text + (f"  [{why}]" if why else ""))
+    print(f"{cases} cases, {differing} differ; {len(found)} differences, {unknown} not known")
+    return 1 if unknown else 0
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import codec
 
 ANSWER_TIMEOUT_S = 15
 READY_TIMEOUT_S = 20
+SETTLE_S = 0.05
 TEXT_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 TIMES = {"LogAppendTimeMs", "LastTimestamp", "LastFetchTimestamp", "LastCaughtUpTimestamp"}
 SIZES = {"TotalBytes", "UsableBytes"}
@@ -187,6 +188,11 @@ class Session:
                     return
             time.sleep(0.005)
         raise AssertionError(f"{name} does not become ready")
+
+    def settle(self):
+        """Kafka answers a change before its broker has applied it; nothing tells when it has."""
+        if self.broker.name == "kafka":
+            time.sleep(SETTLE_S)
 
     def coordinator(self):
         """Waits until the topic of the groups is there."""
