@@ -57,6 +57,20 @@ def case_metadata(s):
             s.call("both kinds", "Metadata", v, {"Topics": [{"Name": None, "TopicId": a}, {"Name": "meta-b"}], **quiet}, keep=by_name)
 
 
+def case_metadata_of_all(s):
+    """Every topic but those of features that only Kafka has."""
+    def keep(answer):
+        answer["Topics"] = [t for t in answer["Topics"] if not t["Name"].startswith("__")]
+        return by_name(answer)
+
+    for i in range(3):
+        s.topic(f"all-{i}", i + 1)
+    for v in s.versions("Metadata"):
+        s.call("all", "Metadata", v, {"Topics": None if v else []}, keep=keep)
+        if v >= 8:
+            s.call("all, operations", "Metadata", v, {"Topics": None, "IncludeTopicAuthorizedOperations": True}, keep=keep)
+
+
 def case_metadata_creates(s):
     for v in s.versions("Metadata"):
         name = f"auto-{v}"

@@ -206,3 +206,29 @@ def case_describe_log_dirs(s):
         one("unknown", [("ld", [7]), ("ld-none", [0])])
         one("twice", [("ld", [0, 0]), ("ld", [0])])
         s.call("none", "DescribeLogDirs", v, {"Topics": []}, keep=keep)
+
+
+def case_moved_start(s):
+    """What is said of a log whose start moved, and of one with append times."""
+    filled(s, "ms")
+    filled(s, "ms-append", message_timestamp_type="LogAppendTime")
+    s.ask("DeleteRecords", 2, {"Topics": [{"Name": "ms", "Partitions": [{"PartitionIndex": 0, "Offset": 7}]}], "TimeoutMs": 3000})
+    for time in (-1, -2, -3, -4, -5, -6, 0, TIME, TIME + 1000, TIME + 2000, TIME + 3000, TIME + 3001):
+        for name in ("ms", "ms-append") if time != -3 else ("ms",):  # equal append times are chance
+            def keep(answer):
+                for part in answer["Topics"][0]["Partitions"]:
+                    if name == "ms-append" and part["Timestamp"] > 0:
+                        part["Timestamp"] = "now"
+                return answer
+
+            body = {"ReplicaId": -1, "Topics": [{"Name": name, "Partitions": [{"PartitionIndex": 0, "Timestamp": time}]}]}
+            s.call(f"{name} {time}", "ListOffsets", 11, body, keep=keep)
+    for v in (4, 11, 12):
+        for offset in (0, 6, 7, 8, 11, 12, 13):
+            ask(s, f"{offset}", v, [("ms", [(0, offset, {})])])
+    for epoch in (-1, 0, 1):
+        body = {"Topics": [{"Topic": "ms", "Partitions": [{"Partition": 0, "CurrentLeaderEpoch": -1, "LeaderEpoch": epoch}]}]}
+        s.call(f"epoch {epoch}", "OffsetForLeaderEpoch", 4, body)
+    s.produce("ms", batch(time=TIME + 9000))
+    for offset in (7, 12):
+        ask(s, f"more {offset}", 11, [("ms", [(0, offset, {})])])

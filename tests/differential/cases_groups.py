@@ -263,6 +263,42 @@ def case_offsets(s):
                 s.call(f"member {member} {epoch}", "OffsetFetch", v, {"Groups": [{"GroupId": "commit2", "MemberId": member, "MemberEpoch": epoch, "Topics": None}]}, keep=topics_by_name)
 
 
+def case_member_commits(s):
+    s.coordinator()
+    id_ = s.topic("mem", 2)
+    member = join(s, "m", 3, "mem")
+    sync(s, "m", 3, "mem", 1, member["MemberId"], [(member["MemberId"], b"x")])
+    for v in s.versions("OffsetCommit"):
+        t = id_ if v >= 10 else "mem"
+        for generation in (1, 0, 2, -1):
+            for who in (member["MemberId"], "x", ""):
+                body = commit_body(v, "mem", [(t, [(0, v, f"{generation}")])], generation, who)
+                s.call(f"{generation} by {'m' if len(who) > 1 else who!r}", "OffsetCommit", v, body)
+        s.call("then", "OffsetFetch", 7, {"GroupId": "mem", "Topics": None})
+    s.call("delete while in use", "DeleteGroups", 2, {"GroupsNames": ["mem"]})
+    s.call("delete topic", "DeleteTopics", 5, {"TopicNames": ["mem"], "TimeoutMs": 10000})
+    s.until("OffsetFetch", 7, {"GroupId": "mem", "Topics": None}, lambda a: not a["Topics"])
+    s.call("gone with its topic", "OffsetFetch", 7, {"GroupId": "mem", "Topics": None})
+    leave(s, "leave", 3, "mem", member["MemberId"])
+    s.call("delete", "DeleteGroups", 2, {"GroupsNames": ["mem"]})
+    s.call("deleted", "OffsetFetch", 7, {"GroupId": "mem", "Topics": None})
+
+
+def case_protocols(s):
+    """Which protocol a group chooses, and what changes a generation."""
+    s.coordinator()
+    first = join(s, "p1", 3, "prot", protocols=(("a", META), ("b", META)))
+    member = first["MemberId"]
+    sync(s, "p1", 3, "prot", 1, member, [(member, b"x")])
+    join(s, "same again", 3, "prot", member, protocols=(("a", META), ("b", META)))
+    sync(s, "p1", 3, "prot", 2, member, [(member, b"y")])
+    join(s, "fewer", 3, "prot", member, protocols=(("b", META),))
+    sync(s, "p1", 3, "prot", 3, member, [(member, b"z")])
+    join(s, "stranger", 3, "prot", protocols=(("c", META),))
+    join(s, "other type", 3, "prot", protocols=(("b", META),), type_="connect")
+    s.call("now", "DescribeGroups", 5, {"Groups": ["prot"]})
+
+
 def topics_by_name(answer):
     for group in answer.get("Groups", [answer]):
         group["Topics"].sort(key=lambda t: (t.get("Name") or "", str(t.get("TopicId"))))

@@ -194,6 +194,12 @@ class Session:
         if self.broker.name == "kafka":
             time.sleep(SETTLE_S)
 
+    def until(self, api, version, body, true_of):
+        """Asks until something holds, or for a while."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while time.monotonic() < deadline and not true_of(self.ask(api, version, body)):
+            time.sleep(0.005)
+
     def coordinator(self):
         """Waits until the topic of the groups is there."""
         deadline = time.monotonic() + READY_TIMEOUT_S
