@@ -205,6 +205,18 @@ Test(fetch, leader_epochs_are_compared) {
     }
 }
 
+Test(fetch, an_offset_beyond_its_epoch_is_told_the_epochs_end) {
+    struct fetch fetch;
+    fetch_init(&fetch);
+    fetch_add(&fetch, TOPIC_A, 0, world.logs[TOPIC_A][0]->end + 7);
+    fetch.partitions[0].last_fetched_epoch = world.logs[TOPIC_A][0]->epoch;
+    fetch_start(&fetch, 12);
+    cr_assert_eq(first(&fetch)->diverging_epoch.epoch, world.logs[TOPIC_A][0]->epoch);
+    cr_assert_eq(first(&fetch)->diverging_epoch.end_offset, world.logs[TOPIC_A][0]->end);
+    cr_assert_eq(first(&fetch)->error_code, ERROR_NONE);
+    call_free(&fetch.call);
+}
+
 Test(fetch, unknown_topics_and_strange_replicas_are_refused) {
     struct fetch fetch;
     fetch_one(&fetch, 12, TOPIC_A, 9, 0);
