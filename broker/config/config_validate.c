@@ -76,8 +76,8 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
     if (!config_value_check(&table->keys[index], value, &number)) {
         return invalid_value(&table->keys[index], value, error, errmsg);
     }
-    if (resource_type == CONFIG_RESOURCE_TOPIC && number.boolean &&
-        slice_equal_str(name, "remote.storage.enable")) {
+    if (resource_type == CONFIG_RESOURCE_TOPIC && slice_equal_str(name, "remote.storage.enable") &&
+        number.boolean) {
         errmsg_set(errmsg,
                    "This broker has no remote storage: remote.storage.enable must be false");
         return error;

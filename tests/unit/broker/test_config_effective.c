@@ -193,6 +193,22 @@ Test(config_effective, secrets_and_unknown_names_are_not_shown) {
     cr_assert(slice_is_null(e->value));
 }
 
+Test(config_effective, quotas_and_keys_of_one_listener_say_what_they_are) {
+    start(NULL, 0);
+    set(CONFIG_RESOURCE_BROKER, "1", "leader.replication.throttled.rate", "100");
+    set(CONFIG_RESOURCE_BROKER, "", "listener.name.a.max.connections", "5");
+    set(CONFIG_RESOURCE_BROKER, "1", "listener.name.a.ssl.key.password", "hush");
+    struct config_explanation *e =
+        explain(CONFIG_RESOURCE_BROKER, "1", "leader.replication.throttled.rate", NULL);
+    cr_assert(slice_equal_str(e->value, "100"));
+    cr_assert_not(e->read_only);
+    e = explain(CONFIG_RESOURCE_BROKER, "1", "listener.name.a.max.connections", NULL);
+    cr_assert(slice_equal_str(e->value, "5"), "what all brokers have is listed for each");
+    cr_assert_eq(e->source, CONFIG_SOURCE_DYNAMIC_DEFAULT_BROKER);
+    e = explain(CONFIG_RESOURCE_BROKER, "1", "listener.name.a.ssl.key.password", NULL);
+    cr_assert(slice_is_null(e->value));
+}
+
 Test(config_effective, internal_keys_are_listed_only_when_set) {
     start(NULL, 0);
     cr_assert_null(explain(CONFIG_RESOURCE_TOPIC, "t", "internal.segment.bytes", NULL));
@@ -216,6 +232,8 @@ Test(config_effective, alterations_are_refused_with_kafkas_errors) {
         {CONFIG_RESOURCE_TOPIC, "foo", "1", ERROR_INVALID_CONFIG},
         {CONFIG_RESOURCE_TOPIC, "retention.bytes", "-5", ERROR_NONE},
         {CONFIG_RESOURCE_TOPIC, "cleanup.policy", "", ERROR_NONE},
+        {CONFIG_RESOURCE_TOPIC, "remote.storage.enable", "true", ERROR_INVALID_CONFIG},
+        {CONFIG_RESOURCE_TOPIC, "remote.storage.enable", "false", ERROR_NONE},
         {CONFIG_RESOURCE_BROKER, "num.partitions", "3", ERROR_INVALID_REQUEST},
         {CONFIG_RESOURCE_BROKER, "log.segment.bytes", "abc", ERROR_INVALID_REQUEST},
         {CONFIG_RESOURCE_BROKER, "log.retention.ms", "0", ERROR_INVALID_REQUEST},
@@ -235,5 +253,8 @@ Test(config_effective, alterations_are_refused_with_kafkas_errors) {
     cr_assert(config_is_list(CONFIG_RESOURCE_TOPIC, SLICE_LIT("cleanup.policy")));
     cr_assert_not(config_is_list(CONFIG_RESOURCE_TOPIC, SLICE_LIT("retention.ms")));
     cr_assert(config_is_per_broker(SLICE_LIT("listeners")));
+    cr_assert(config_is_per_broker(SLICE_LIT("listener.name.a.ssl.keystore.location")));
+    cr_assert_not(config_is_per_broker(SLICE_LIT("listener.name.a.max.connections")));
+    cr_assert_not(config_is_per_broker(SLICE_LIT("listener.name.")));
     cr_assert_not(config_is_per_broker(SLICE_LIT("log.retention.ms")));
 }
