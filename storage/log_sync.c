@@ -331,7 +331,9 @@ void log_sync_step(struct log *log) {
     }
     epochs_settle(&log->epochs);
     bool data_due = log->sync_wanted_end > log->synced_end && log->end_offset > log->synced_end;
-    if (data_due || log->seal_count > 0 || log->epochs.dirty || !list_empty(&log->waiters)) {
+    /* In an empty log an epoch has nothing to tell yet: it goes with the first records. */
+    bool epochs_due = log->epochs.dirty && log->bytes > 0;
+    if (data_due || log->seal_count > 0 || epochs_due || !list_empty(&log->waiters)) {
         if (start_job(log, false) != 0) {
             log_cancel_waiters(log, log->error);
         }
