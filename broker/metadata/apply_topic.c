@@ -12,6 +12,10 @@
 /* A topic has far fewer; the bound keeps a damaged record from asking for all memory. */
 #define PARTITION_INDEX_MAX 10000000
 
+/* How far a record's partition may lie beyond those that are known: more than any request creates,
+ * and little enough that a damaged record does not make a topic of millions. */
+#define PARTITION_GAP_MAX 10000
+
 #define LEADER_UNCHANGED         (-2)
 #define RECOVERY_STATE_UNCHANGED (-1)
 
@@ -68,6 +72,7 @@ bool apply_partition(struct image *image, const struct partition_record *record,
                      struct image_changes *changes) {
     struct image_topic *topic = image_topic_by_id(image, record->topic_id);
     if (topic == NULL || record->partition_id < 0 || record->partition_id > PARTITION_INDEX_MAX ||
+        record->partition_id > topic->partition_count + PARTITION_GAP_MAX ||
         record->replicas_count <= 0) {
         return false;
     }
