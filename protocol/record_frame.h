@@ -42,14 +42,30 @@ static inline size_t cursor_left(const struct cursor *cursor) {
     return (size_t)(cursor->end - cursor->at);
 }
 
-/* The part behind the first byte of an unsigned varint; false when it does not end in size_max. */
+/* An unsigned varint of any length; false when it does not end within size_max bytes. */
 bool cursor_uvarint_slow(struct cursor *cursor, size_t size_max, uint64_t *out);
+
+/* One byte or two, as nearly all varints of records have. */
+static inline bool cursor_uvarint(struct cursor *cursor, size_t size_max, uint64_t *out) {
+    const uint8_t *at = cursor->at;
+    if (cursor_left(cursor) >= 2) {
+        if (at[0] < 0x80) {
+            *out = at[0];
+            cursor->at += 1;
+            return true;
+        }
+        if (at[1] < 0x80) {
+            *out = (uint64_t)(at[0] & 0x7f) | (uint64_t)at[1] << 7;
+            cursor->at += 2;
+            return true;
+        }
+    }
+    return cursor_uvarint_slow(cursor, size_max, out);
+}
 
 static inline bool cursor_varint(struct cursor *cursor, int32_t *out) {
     uint64_t raw;
-    if (cursor->at < cursor->end && *cursor->at < 0x80) {
-        raw = *cursor->at++;
-    } else if (!cursor_uvarint_slow(cursor, VARINT_SIZE_MAX, &raw)) {
+    if (!cursor_uvarint(cursor, VARINT_SIZE_MAX, &raw)) {
         return false;
     }
     uint32_t bits = (uint32_t)raw;
@@ -59,9 +75,7 @@ static inline bool cursor_varint(struct cursor *cursor, int32_t *out) {
 
 static inline bool cursor_varlong(struct cursor *cursor, int64_t *out) {
     uint64_t raw;
-    if (cursor->at < cursor->end && *cursor->at < 0x80) {
-        raw = *cursor->at++;
-    } else if (!cursor_uvarint_slow(cursor, VARLONG_SIZE_MAX, &raw)) {
+    if (!cursor_uvarint(cursor, VARLONG_SIZE_MAX, &raw)) {
         return false;
     }
     *out = (int64_t)((raw >> 1) ^ (UINT64_C(0) - (raw & 1)));

@@ -11,9 +11,6 @@
 #include "storage/log_internal.h"
 #include "storage/txn_index.h"
 
-/* Writing out is started in steps of this, so that no sync finds everything still to do. */
-#define WRITEBACK_STEP (1 << 20)
-
 /* Transaction markers are small; a control batch above this is damage. */
 #define CONTROL_BATCH_MAX (64 << 10)
 
@@ -46,7 +43,6 @@ int log_roll(struct log *log, int64_t base_offset) {
     }
     log_add_segment(log, segment);
     log->names_dirty = true;
-    log->writeback_pos = 0;
     log->end_offset = base_offset;
     log_ring_clear(log);
     log_add_seal(log, base_offset);
@@ -100,12 +96,6 @@ static int account_producer(struct log *log, const struct batch *batch, const ui
 }
 
 static void after_append(struct log *log) {
-    struct segment *active = log_active(log);
-    if (active->size - log->writeback_pos >= WRITEBACK_STEP) {
-        file_start_writeback(active->log_file, log->writeback_pos,
-                             active->size - log->writeback_pos);
-        log->writeback_pos = active->size;
-    }
     const struct log_config *config = &log->config;
     if (config->durable || log->end_offset - log->synced_end >= config->flush_messages) {
         log->sync_wanted_end = log->end_offset;

@@ -427,7 +427,6 @@ static int truncate_to(struct log *log, int64_t offset) {
 static int after_truncation(struct log *log) {
     log_sync_truncated(log, log->end_offset);
     log_ring_clear(log);
-    log->writeback_pos = log_active(log)->size;
     log->truncations++;
     epochs_cut_end(&log->epochs, log->end_offset);
     if (log->high_watermark > log->end_offset) {

@@ -70,7 +70,6 @@ struct log {
     int64_t synced_end;
     int64_t sync_wanted_end; /* somebody waits for this, or a flush is due */
     int64_t sync_retry_ms;   /* shard time: no job before it, after one found the disk full */
-    int64_t writeback_pos;   /* of the active segment: writing out was started up to here */
     struct list waiters;     /* by offset */
     struct deferred deferred;
     struct timer flush_timer;

@@ -107,7 +107,6 @@ static void set_marks(struct loader *loader) {
                                                                       : options->high_watermark;
     log->synced_end = log->end_offset;
     log->sync_wanted_end = log->end_offset;
-    log->writeback_pos = log_active(log)->size;
     producers_raise_high_watermark(&log->producers, log->high_watermark);
     producers_expire(&log->producers, clock_wall_ms(log->machine),
                      log->config.producer_id_expiration_ms);

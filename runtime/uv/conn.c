@@ -2,9 +2,10 @@
  * Connections: their life, and receiving.
  *
  * Bytes are received into a scratch buffer of the shard, so that many small frames cost one system
- * call, and straight into a frame's buffer once its length is known. When back-pressure sets in
- * between two frames, what was received already waits in the connection's stash and the socket is
- * not read until the stash is empty.
+ * call, and straight into a frame's buffer once its length is known. After a large frame only a
+ * little is taken into the scratch buffer, so that the next one is not copied either. When
+ * back-pressure sets in between two frames, what was received already waits in the connection's
+ * stash and the socket is not read until the stash is empty.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -126,6 +127,7 @@ static bool start_frame(struct conn *conn) {
         return false;
     }
     conn->frame_got = 0;
+    conn->large_frames = len >= LARGE_FRAME;
     return true;
 }
 
@@ -191,7 +193,8 @@ static bool receive_once(struct conn *conn) {
         iov[iov_count++] =
             (struct iovec){.iov_base = conn->frame->data + conn->frame_got, .iov_len = direct};
     }
-    iov[iov_count++] = (struct iovec){.iov_base = net->scratch, .iov_len = SCRATCH_SIZE};
+    size_t spare = conn->large_frames ? SCRATCH_PEEK : SCRATCH_SIZE;
+    iov[iov_count++] = (struct iovec){.iov_base = net->scratch, .iov_len = spare};
     ssize_t got = readv(conn->fd, iov, iov_count);
     if (got < 0) {
         if (errno == EINTR) {
@@ -220,7 +223,7 @@ static bool receive_once(struct conn *conn) {
     if (len > into_frame && conn->state == CONN_OPEN) {
         consume_received(conn, net->scratch, len - into_frame);
     }
-    return len == direct + SCRATCH_SIZE;
+    return len == direct + spare;
 }
 
 static void receive(struct conn *conn) {
@@ -406,9 +409,10 @@ void conn_finish_close(struct conn *conn) {
     }
     on->listener->handler.on_close(conn, conn->reason, on->listener->ctx);
     char host[INET6_ADDRSTRLEN];
+    bool evicted = conn->evicted;
     memcpy(host, conn->host, sizeof(host));
     conn_destroy(conn);
-    listener_conn_closed(on, host);
+    listener_conn_closed(on, host, evicted);
 }
 
 /* ---- Plain questions ------------------------------------------------------------------------- */

@@ -12,12 +12,14 @@
 #include <netinet/in.h>
 #include <sys/uio.h>
 
-#include "base/hmap.h"
+#include "runtime/conn_limits.h"
 #include "runtime/net.h"
 #include "runtime/reply.h"
 #include "runtime/uv/internal.h"
 
-#define SCRATCH_SIZE      (64 * 1024)   /* small frames are received together */
+#define SCRATCH_SIZE      (64 * 1024) /* small frames are received together */
+#define SCRATCH_PEEK      (4 * 1024) /* of it, where large frames come: the rest goes straight in */
+#define LARGE_FRAME       (16 * 1024)
 #define FILE_CHUNK_SIZE   (256 * 1024)  /* of a file, read and sent in one go */
 #define FILE_CHUNK_MIN    (16 * 1024)   /* for receivers that take little at a time */
 #define FILE_READ_AHEAD   (1024 * 1024) /* of a cold file, asked of the kernel */
@@ -73,13 +75,17 @@ struct listener_shard {
     int conn_count;
     struct list idle_order; /* by conn.idle_link: longest silent first */
     struct timer idle_timer;
-    struct timer accept_timer; /* runs while accepting pauses for want of descriptors */
+    struct timer accept_timer; /* runs while accepting pauses: too fast, or no descriptors */
     int64_t accept_logged_ms;
-    atomic_bool waiting; /* for connections_max */
+    int64_t refused_logged_ms;
+    int refused_count; /* since then */
+    int held_fd;       /* accepted, and let in when accept_timer fires; or -1 */
+    struct sockaddr_storage held_address;
+    struct conn_limit_member member; /* of options.limits */
     struct post open_post;
     struct post close_post;
-    struct post resume_post;
-    atomic_bool resume_posted;
+    struct post limits_post;
+    atomic_bool limits_posted;
 };
 
 struct listener {
@@ -89,14 +95,11 @@ struct listener {
     struct listener_handler handler;
     void *ctx;
     int port;
-    atomic_int conn_count;
     atomic_int refs; /* one a shard, and one for each post on its way */
     atomic_bool closing;
     struct post closed_post;
     void (*closed)(void *ctx);
     void *closed_ctx;
-    pthread_mutex_t peers_lock; /* over peers; used with connections_per_ip_max only */
-    struct hmap peers;          /* of struct peer by host */
     struct listener_shard shards[];
 };
 
@@ -127,6 +130,7 @@ struct conn {
     struct dial *dial;                     /* NULL for accepted ones */
     void *data;
     enum conn_state state;
+    bool evicted; /* the limits asked for it to be closed */
 
     int fd; /* -1 before the first connect */
     uv_poll_t poll;
@@ -136,6 +140,7 @@ struct conn {
     size_t frame_max;
     struct frame *frame; /* being received */
     size_t frame_got;
+    bool large_frames; /* the last one was: the next is expected to be */
     uint8_t header[4];
     int header_len;
     uint8_t *stash; /* heap: received, but back-pressure came before it was looked at */
@@ -201,8 +206,8 @@ void conn_output_release(struct conn *conn);
 
 /* ---- listener.c ---- */
 
-/* A connection of the listener closed (on its shard). */
-void listener_conn_closed(struct listener_shard *on, const char *host);
+/* A connection of the listener closed (on its shard); evicted as in struct conn. */
+void listener_conn_closed(struct listener_shard *on, const char *host, bool evicted);
 
 /* A connection did something: puts off its idle close. */
 void listener_conn_active(struct conn *conn);
