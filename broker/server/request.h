@@ -39,7 +39,7 @@ struct request {
     int16_t version;
     int32_t correlation_id;
     struct slice client_id;    /* may be null */
-    const char *peer_host;     /* numeric address, in the arena */
+    struct slice peer_host;    /* numeric address, in the arena */
     const char *listener_name; /* "PLAINTEXT"; outlives the request */
     int64_t received_ms;       /* shard_now_ms() of home */
     struct frame *frame;       /* the received bytes; `body` points into it */

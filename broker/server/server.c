@@ -5,6 +5,7 @@
 
 #include "base/memory.h"
 #include "broker/api/api.h"
+#include "broker/server/limits.h"
 #include "broker/server/server_internal.h"
 #include "protocol/generated/request_header.h"
 #include "runtime/log.h"
@@ -94,7 +95,7 @@ static void client_handle_frame(struct client *client, struct exchange *exchange
         request_respond_unsupported_api_versions(request);
         return;
     }
-    request->peer_host = arena_printf(&request->arena, "%s", conn_peer_host(client->conn));
+    request->peer_host = arena_dup(&request->arena, slice_str(conn_peer_host(client->conn)));
     request->handler->handle(request);
 }
 
@@ -210,6 +211,7 @@ struct server *server_new(struct node *node) {
         server->listeners[server->listener_count++] =
             (struct server_listener){.server = server, .config = config};
     }
+    server->limits = server_limits_new(server);
     for (int i = 0; i < node->shard_count; i++) {
         struct server_shard *shard = NEW(struct server_shard);
         shard->owner = &node->shards[i];
@@ -255,15 +257,15 @@ void server_free(struct server *server) {
         free(shard);
         server->node->shards[i].server = NULL;
     }
+    server_limits_free(server->limits);
     free(server->listeners);
     free(server);
 }
 
-static struct listener_options listener_options(const struct node *node,
-                                                const struct config_listener *config) {
+static struct listener_options listener_options(const struct server *server, int index) {
+    const struct node *node = server->node;
+    const struct config_listener *config = server->listeners[index].config;
     int64_t queued_max = config_int(node->config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
-    int64_t connections_max = config_int(node->config, CONFIG_MAX_CONNECTIONS);
-    int64_t per_ip_max = config_int(node->config, CONFIG_MAX_CONNECTIONS_PER_IP);
     return (struct listener_options){
         .host = config->host,
         .port = config->port,
@@ -272,15 +274,16 @@ static struct listener_options listener_options(const struct node *node,
         .output_max = OUTPUT_MAX,
         .exchanges_max = EXCHANGES_MAX,
         .idle_max_ms = config_int(node->config, CONFIG_CONNECTIONS_MAX_IDLE_MS),
-        .connections_max = connections_max == INT32_MAX ? 0 : (int)connections_max,
-        .connections_per_ip_max = per_ip_max == INT32_MAX ? 0 : (int)per_ip_max,
+        .limits = server_limits_shared(server->limits),
+        .limits_index = index,
     };
 }
 
 int server_open(struct server *server, struct errmsg *errmsg) {
+    server_limits_apply(server->limits);
     for (int i = 0; i < server->listener_count; i++) {
         struct server_listener *listener = &server->listeners[i];
-        struct listener_options options = listener_options(server->node, listener->config);
+        struct listener_options options = listener_options(server, i);
         int error = listener_open(server->node->machine, &options, &client_handler, listener,
                                   &listener->listener, errmsg);
         if (error != 0) {
@@ -325,6 +328,10 @@ int server_listener_port(const struct server *server, const char *name) {
         }
     }
     return -1;
+}
+
+void server_config_changed(struct server *server) {
+    server_limits_apply(server->limits);
 }
 
 int server_connection_count(const struct server *server) {
