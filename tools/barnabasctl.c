@@ -1,24 +1,20 @@
 /*
- * barnabasctl: looks at what a broker has, for people.
+ * barnabasctl: looks at what a broker has, and what it costs, for people.
  *
  *     barnabasctl log dump [--records] FILE...
+ *     barnabasctl bench MODE [options]
  */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/assert.h"
 #include "runtime/machine.h"
+#include "tools/bench/bench.h"
 #include "tools/log_dump.h"
 
 #define EXIT_OK    0
 #define EXIT_FAILS 1
 #define EXIT_USAGE 2
-
-static const char usage[] =
-    "usage: barnabasctl COMMAND\n"
-    "\n"
-    "  log dump [--records] FILE...   the batches (and records) of .log and .checkpoint files\n"
-    "  --version                      the version\n"
-    "  --help                         this\n";
 
 static int log_dump(int argc, char **argv) {
     struct log_dump_options options = {.out = stdout};
@@ -42,18 +38,49 @@ static int log_dump(int argc, char **argv) {
     return exit_code;
 }
 
+/* A command is one word or two; what follows them is given to `run`, which returns the exit code.
+ */
+static const struct command {
+    const char *words[2]; /* the second may be NULL */
+    int (*run)(int argc, char **argv);
+    const char *usage;
+    const char *help;
+} commands[] = {
+    {{"log", "dump"},
+     log_dump,
+     "log dump [--records] FILE...",
+     "the batches (and records) of .log and .checkpoint files"},
+    {{"bench", NULL},
+     bench_main,
+     "bench MODE [options]",
+     "what a broker can do and what it costs; bench --help"},
+};
+
+static void print_usage(FILE *out) {
+    fputs("usage: barnabasctl COMMAND\n\n", out);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        fprintf(out, "  %-30s %s\n", commands[i].usage, commands[i].help);
+    }
+    fprintf(out, "  %-30s %s\n  %-30s %s\n", "--version", "the version", "--help", "this");
+}
+
 int main(int argc, char **argv) {
-    if (argc >= 3 && strcmp(argv[1], "log") == 0 && strcmp(argv[2], "dump") == 0) {
-        return log_dump(argc - 3, argv + 3);
+    for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+        const struct command *command = &commands[i];
+        int words = command->words[1] == NULL ? 1 : 2;
+        if (argc > words && strcmp(argv[1], command->words[0]) == 0 &&
+            (words == 1 || strcmp(argv[2], command->words[1]) == 0)) {
+            return command->run(argc - 1 - words, argv + 1 + words);
+        }
     }
     if (argc == 2 && strcmp(argv[1], "--version") == 0) {
         puts("barnabasctl " BARNABAS_VERSION);
         return EXIT_OK;
     }
     if (argc == 2 && strcmp(argv[1], "--help") == 0) {
-        fputs(usage, stdout);
+        print_usage(stdout);
         return EXIT_OK;
     }
-    fputs(usage, stderr);
+    print_usage(stderr);
     return EXIT_USAGE;
 }

@@ -1,0 +1,201 @@
+#include "tools/bench/rpc.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "protocol/errors.h"
+#include "protocol/generated/api_versions_request.h"
+#include "protocol/generated/api_versions_response.h"
+#include "protocol/generated/request_header.h"
+#include "protocol/generated/response_header.h"
+
+#define TIMEOUT_S    60
+#define RESPONSE_MAX ((size_t)256 << 20)
+#define API_VERSIONS 18
+
+/* ---- Frames ---------------------------------------------------------------------------------- */
+
+void frame_request(struct buffer *out, int16_t api_key, int16_t version, int32_t correlation_id,
+                   const void *request, const struct message_external *external) {
+    const struct api *api = api_by_key(api_key);
+    size_t start = out->len;
+    buffer_put_be32(out, 0);
+    struct request_header header;
+    message_init(&request_header_desc, &header);
+    header.request_api_key = api_key;
+    header.request_api_version = version;
+    header.correlation_id = correlation_id;
+    header.client_id = SLICE_LIT(BENCH_CLIENT_ID);
+    enum message_error error = message_encode(
+        &request_header_desc, api_request_header_version(api, version), &header, out, NULL);
+    ASSERT(error == MESSAGE_OK);
+    error = message_encode(api->request, version, request, out, external);
+    ASSERT(error == MESSAGE_OK);
+    store_be32(out->data + start, (uint32_t)(out->len - start - 4));
+}
+
+const void *frame_response(struct slice frame, int16_t api_key, int16_t version,
+                           struct arena *arena) {
+    const struct api *api = api_by_key(api_key);
+    struct response_header header;
+    size_t used;
+    if (message_decode(&response_header_desc, api_response_header_version(api, version), frame,
+                       arena, &header, &used) != MESSAGE_OK) {
+        return NULL;
+    }
+    void *response = arena_alloc(arena, message_size(api->response));
+    if (message_decode(api->response, version, slice_make(frame.data + used, frame.len - used),
+                       arena, response, NULL) != MESSAGE_OK) {
+        return NULL;
+    }
+    return response;
+}
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+int tcp_connect(const char *host, uint16_t port, bool silent) {
+    char service[8];
+    snprintf(service, sizeof(service), "%u", port);
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *addresses = NULL;
+    int failed = getaddrinfo(host, service, &hints, &addresses);
+    const char *reason = failed != 0 ? gai_strerror(failed) : "no address";
+    int fd = -1;
+    for (struct addrinfo *a = addresses; a != NULL && fd < 0; a = a->ai_next) {
+        fd = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC, a->ai_protocol);
+        if (fd >= 0 && connect(fd, a->ai_addr, a->ai_addrlen) != 0) {
+            reason = strerror(errno);
+            close(fd);
+            fd = -1;
+        }
+    }
+    if (addresses != NULL) {
+        freeaddrinfo(addresses);
+    }
+    if (fd < 0) {
+        if (!silent) {
+            fprintf(stderr, "bench: %s:%u: %s\n", host, port, reason);
+        }
+        return -1;
+    }
+    int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    return fd;
+}
+
+static bool send_all(int fd, const uint8_t *data, size_t len) {
+    while (len > 0) {
+        ssize_t sent = send(fd, data, len, MSG_NOSIGNAL);
+        if (sent < 0) {
+            return false;
+        }
+        data += sent;
+        len -= (size_t)sent;
+    }
+    return true;
+}
+
+static bool receive_all(int fd, uint8_t *data, size_t len) {
+    while (len > 0) {
+        ssize_t got = recv(fd, data, len, 0);
+        if (got <= 0) {
+            if (got == 0) {
+                errno = ECONNRESET;
+            }
+            return false;
+        }
+        data += got;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+const void *rpc_call(struct rpc *rpc, int16_t api_key, int16_t version, const void *request) {
+    const char *name = api_by_key(api_key)->name;
+    buffer_reset(&rpc->frame);
+    frame_request(&rpc->frame, api_key, version, ++rpc->correlation_id, request, NULL);
+    uint8_t size[4];
+    if (!send_all(rpc->fd, rpc->frame.data, rpc->frame.len) || !receive_all(rpc->fd, size, 4)) {
+        fprintf(stderr, "bench: %s: %s\n", name, strerror(errno));
+        return NULL;
+    }
+    buffer_reset(&rpc->frame);
+    uint8_t *in = buffer_extend(&rpc->frame, load_be32(size));
+    if (in == NULL || !receive_all(rpc->fd, in, rpc->frame.len)) {
+        fprintf(stderr, "bench: %s: no whole answer came\n", name);
+        return NULL;
+    }
+    arena_reset(&rpc->arena);
+    const void *response = frame_response(buffer_slice(&rpc->frame), api_key, version, &rpc->arena);
+    if (response == NULL) {
+        fprintf(stderr, "bench: the answer to %s is malformed\n", name);
+    }
+    return response;
+}
+
+static bool ask_versions(struct rpc *rpc) {
+    struct api_versions_request request;
+    message_init(&api_versions_request_desc, &request);
+    const struct api_versions_response *response = rpc_call(rpc, API_VERSIONS, 0, &request);
+    if (response == NULL || response->error_code != ERROR_NONE) {
+        fputs("bench: the broker does not tell its versions\n", stderr);
+        return false;
+    }
+    for (int32_t i = 0; i < response->api_keys_count; i++) {
+        int16_t key = response->api_keys[i].api_key;
+        if (key >= 0 && key <= API_KEY_MAX) {
+            rpc->min_version[key] = response->api_keys[i].min_version;
+            rpc->max_version[key] = response->api_keys[i].max_version;
+        }
+    }
+    return true;
+}
+
+bool rpc_open(struct rpc *rpc, const char *host, uint16_t port) {
+    *rpc = (struct rpc){.fd = tcp_connect(host, port, false)};
+    arena_init(&rpc->arena, SIZE_MAX);
+    buffer_init(&rpc->frame, RESPONSE_MAX);
+    for (int key = 0; key <= API_KEY_MAX; key++) {
+        rpc->max_version[key] = -1;
+    }
+    if (rpc->fd < 0) {
+        return false;
+    }
+    struct timeval timeout = {.tv_sec = TIMEOUT_S};
+    setsockopt(rpc->fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout));
+    setsockopt(rpc->fd, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+    return ask_versions(rpc);
+}
+
+void rpc_close(struct rpc *rpc) {
+    if (rpc->fd >= 0) {
+        close(rpc->fd);
+    }
+    rpc->fd = -1;
+    arena_release(&rpc->arena);
+    buffer_release(&rpc->frame);
+}
+
+int16_t rpc_version(const struct rpc *rpc, int16_t api_key, int16_t highest) {
+    const struct api *api = api_by_key(api_key);
+    int16_t version = rpc->max_version[api_key];
+    int16_t ours = message_max_version(api->request);
+    if (version > ours) {
+        version = ours;
+    }
+    if (version > highest) {
+        version = highest;
+    }
+    if (version < rpc->min_version[api_key] || version < message_min_version(api->request)) {
+        fprintf(stderr, "bench: no version of %s that both sides know\n", api->name);
+        return -1;
+    }
+    return version;
+}
