@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -14,7 +15,6 @@ import harness
 
 MATRIX = harness.HERE / "matrix"
 CACHE = harness.ROOT / ".cache/matrix"
-RESULTS = CACHE / "results.json"
 sys.path.insert(0, str(MATRIX))
 
 from proxy import Proxy  # noqa: E402
@@ -56,12 +56,14 @@ def prepare(driver, description):
     return _prepared[driver]
 
 
-def note(client, scenario, result):
+def note(request, driver, client, scenario, result):
     """Keeps the outcome for the table."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    cache = CACHE / driver.name
+    cache.mkdir(parents=True, exist_ok=True)
+    path = cache / f"results-{request.config.getoption('--broker')}.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
     results.setdefault(f"{client['name']} {client['version']}", {})[scenario.name] = result
-    RESULTS.write_text(json.dumps(results, indent=1))
+    path.write_text(json.dumps(results, indent=1))
 
 
 @pytest.fixture(scope="module")
@@ -83,17 +85,30 @@ def make_topics(broker, topic, scenario):
         topics.append(NewTopic(f"{topic}-{suffix}", scenario.partitions, 1, config=config))
     for future in admin.create_topics(topics).values():
         future.result(30)
+    # Kafka answers before all of its parts know of the topics.
+    deadline = time.monotonic() + 30
+    while any(t.topic not in admin.list_topics(timeout=30).topics for t in topics):
+        assert time.monotonic() < deadline, f"{topic} does not appear"
+        time.sleep(0.05)
+
+
+def allowed_warnings(client, scenario):
+    """Either a list, for all scenarios, or a list for each."""
+    warnings = client.get("warnings", [])
+    if isinstance(warnings, dict):
+        warnings = warnings.get(scenario.name, [])
+    return [re.compile(pattern) for pattern in warnings]
 
 
 @pytest.mark.parametrize("driver,description,client,scenario", list(cells()))
 def test_client(driver, description, client, scenario, shared_broker, request):
     lacks = client.get("lacks", {}).get(scenario.name)
     if lacks:
-        note(client, scenario, f"lacks: {lacks}")
+        note(request, driver, client, scenario, f"lacks: {lacks}")
         pytest.skip(f"the client lacks it: {lacks}")
     reason = prepare(driver, description)
     if reason is not None and not reason.startswith("FAILED"):
-        note(client, scenario, "not run")
+        note(request, driver, client, scenario, "not run")
         pytest.skip(reason)
     assert reason is None, f"the driver could not be built:\n{reason}"
 
@@ -116,14 +131,14 @@ def test_client(driver, description, client, scenario, shared_broker, request):
         timeout=scenario.timeout_s,
         cwd=driver,
     )
-    allowed = [re.compile(pattern) for pattern in client.get("warnings", [])]
+    allowed = allowed_warnings(client, scenario)
     warnings = [
         line
         for line in run.stderr.splitlines()
         if line.startswith("WARN ") and not any(p.search(line) for p in allowed)
     ]
     good = run.returncode == 0 and not warnings
-    note(client, scenario, "passed" if good else "failed")
+    note(request, driver, client, scenario, "passed" if good else "failed")
     said = f"exit code {run.returncode}\n{run.stdout[-3000:]}\n{run.stderr[-6000:]}\n"
     assert run.returncode == 0, said + broker.log(30)
     assert not warnings, "warnings that the client does not write with Kafka:\n" + "\n".join(

@@ -27,6 +27,6 @@ SCENARIOS = [
     Scenario("offset_reset"),
     Scenario("admin"),
     Scenario("many_topics", timeout_s=300),
-    Scenario("slow_consumer"),
+    Scenario("slow_consumer", also=(("idle", {}),)),
     Scenario("many_groups", partitions=2, timeout_s=300),
 ]

@@ -1,4 +1,4 @@
-"""Prints what the last run of the matrix found, as a Markdown table."""
+"""Prints what the matrix found last, as a Markdown table: table.py [barnabas|kafka]"""
 
 import json
 import pathlib
@@ -6,14 +6,28 @@ import sys
 
 from scenarios import SCENARIOS
 
-RESULTS = pathlib.Path(__file__).resolve().parents[3] / ".cache/matrix/results.json"
+HERE = pathlib.Path(__file__).resolve().parent
+CACHE = HERE.parents[2] / ".cache/matrix"
 SIGNS = {"passed": "yes", "failed": "NO", "not run": "not run"}
 
 
+def read_results(broker):
+    """The cells of every client that stands in a driver.json."""
+    found = {}
+    for description in sorted(HERE.glob("*/driver.json")):
+        path = CACHE / description.parent.name / f"results-{broker}.json"
+        results = json.loads(path.read_text()) if path.exists() else {}
+        for client in json.loads(description.read_text())["clients"]:
+            name = f"{client['name']} {client['version']}"
+            if name in results:
+                found[name] = results[name]
+    return found
+
+
 def main():
-    if not RESULTS.exists():
+    results = read_results(sys.argv[1] if len(sys.argv) > 1 else "barnabas")
+    if not results:
         sys.exit("there is no result yet: run tests/clients/run-matrix")
-    results = json.loads(RESULTS.read_text())
     names = [s.name for s in SCENARIOS]
     print("| client | " + " | ".join(n.replace("_", " ") for n in names) + " |")
     print("|---" * (len(names) + 1) + "|")
