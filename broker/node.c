@@ -248,6 +248,9 @@ void node_shard_apply(struct node_shard *shard, const struct image_delta *delta)
         const struct image_change *change = &delta->changes[i];
         if (change->kind == IMAGE_CONFIG_CHANGED && change->config_type == CONFIG_RESOURCE_BROKER) {
             broker_config_apply(shard->config, shard->image);
+            if (shard->index == 0) {
+                server_config_changed(shard->node->server);
+            }
             break;
         }
     }

@@ -27,6 +27,7 @@
 struct machine;
 struct shard;
 struct file;
+struct conn_limits;
 struct listener;
 struct conn;
 struct exchange;
@@ -44,8 +45,8 @@ struct listener_options {
     size_t output_max;   /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
     int exchanges_max;   /* open exchanges of a connection above which it is not read */
     int64_t idle_max_ms; /* connections.max.idle.ms; -1 for never */
-    int connections_max; /* of this listener: accepting waits above it; 0 for no limit */
-    int connections_per_ip_max; /* above it a new connection is closed at once; 0 for no limit */
+    struct conn_limits *limits; /* of connections; NULL for none; must outlive the listener */
+    int limits_index;           /* which of its listeners this is */
 };
 
 struct listener_handler {
@@ -102,6 +103,14 @@ void exchange_reply(struct exchange *exchange, struct reply *reply);
 
 /* Ends the exchange without an answer (Produce with acks=0). */
 void exchange_done(struct exchange *exchange);
+
+/* ---- Addresses ------------------------------------------------------------------------------- */
+
+#define HOST_ADDRESS_SIZE 46 /* of a numeric address as text */
+
+/* The first address of a host, as conn_peer_host() writes it. A name is looked up, which blocks: on
+ * a worker only, unless numeric_only, which refuses names. 0 or -EADDRNOTAVAIL. */
+MUST_CHECK int host_resolve(const char *host, bool numeric_only, char out[HOST_ADDRESS_SIZE]);
 
 /* ---- Replies --------------------------------------------------------------------------------- */
 

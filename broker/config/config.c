@@ -65,10 +65,13 @@ static int take_entry(struct config *config, struct slice name, struct slice val
                       struct errmsg *errmsg) {
     enum config_id id = config_id_of(name);
     if (id == CONFIG_NONE) {
+        int taken = config_take_listener_value(config, name, value, errmsg);
+        if (taken <= 0) {
+            return taken;
+        }
         const char *text = arena_printf(&config->arena, "%.*s", SLICE_ARG(name));
         bool listener = strncmp(text, LISTENER_PREFIX, strlen(LISTENER_PREFIX)) == 0;
-        config_note(config, text,
-                    listener ? "settings of single listeners are not honoured" : "unknown key");
+        config_note(config, text, listener ? "not honoured for single listeners" : "unknown key");
         return 0;
     }
     const struct config_key *key = config_key(id);
@@ -194,6 +197,7 @@ void config_free(struct config *config) {
     if (config != NULL) {
         arena_release(&config->arena);
         free(config->notes);
+        free(config->listener_values);
         free(config);
     }
 }

@@ -94,6 +94,11 @@ bool broker_config_bool(const struct broker_config *config, enum config_id id);
 int64_t broker_config_int(const struct broker_config *config, enum config_id id);
 struct slice broker_config_string(const struct broker_config *config, enum config_id id);
 
+/* The value of one listener, listener.name.<listener>.<key> in small letters, or where that is not
+ * set the broker's: of max.connections and max.connection.creation.rate. */
+int64_t broker_config_listener_int(const struct broker_config *config, const struct image *image,
+                                   const char *listener, enum config_id id);
+
 /* ---- Topic configuration ----------------------------------------------------------------------
  */
 

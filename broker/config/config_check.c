@@ -160,6 +160,16 @@ static int check_numbers(const struct config *config, struct errmsg *errmsg) {
     return 0;
 }
 
+static int check_connections(const struct config *config, struct errmsg *errmsg) {
+    if (number(config, CONFIG_MAX_CONNECTIONS_PER_IP) == 0 &&
+        text(config, CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES).len == 0) {
+        errmsg_set(errmsg, "max.connections.per.ip=0 lets nobody in; allowed: at least 1, or "
+                           "addresses in max.connections.per.ip.overrides");
+        return -EINVAL;
+    }
+    return 0;
+}
+
 int config_check_together(struct config *config, struct errmsg *errmsg) {
     int err = check_node_id(config, errmsg);
     if (err == 0) {
@@ -174,6 +184,9 @@ int config_check_together(struct config *config, struct errmsg *errmsg) {
     }
     if (err == 0) {
         err = check_numbers(config, errmsg);
+    }
+    if (err == 0) {
+        err = check_connections(config, errmsg);
     }
     return err;
 }

@@ -32,6 +32,12 @@ void config_values_derive(struct config_values *values);
  * set either and it has no number. */
 bool config_values_fallback(const struct config_values *values, enum config_id id, int64_t *out);
 
+/* What a file or an override sets for one listener: listener.name.<listener>.<key>. */
+struct config_listener_value {
+    struct slice name; /* the whole one */
+    int64_t number;
+};
+
 struct config_note {
     const char *key;
     const char *text;
@@ -46,6 +52,9 @@ struct config {
     const char **log_dirs;
     int log_dir_count;
     const char *metadata_dir;
+    struct config_listener_value *listener_values;
+    int listener_value_count;
+    int listener_value_cap;
     struct config_topic *topics;
     int topic_count;
     struct config_note *notes; /* for config_log_warnings() */
@@ -65,6 +74,16 @@ MUST_CHECK int config_parse_topics(struct config *config, struct errmsg *errmsg)
 
 /* What one value alone does not tell: roles, quorum, directories, related keys. -EINVAL. */
 MUST_CHECK int config_check_together(struct config *config, struct errmsg *errmsg);
+
+/* Takes the value of a single listener; 1 when it is none that is honoured. -EINVAL. */
+MUST_CHECK int config_take_listener_value(struct config *config, struct slice name,
+                                          struct slice value, struct errmsg *errmsg);
+
+/* Whether `id` may be set for single listeners (and is honoured then). */
+bool config_is_listener_key(enum config_id id);
+
+/* Whether `value` is one that a single listener, or a running broker, may have for `id`. */
+bool config_listener_value_check(enum config_id id, struct slice value, int64_t *out);
 
 /* The key that "listener.name.<listener>.<key>" overrides for one listener; or CONFIG_NONE. */
 enum config_id config_listener_key(struct slice name);

@@ -344,13 +344,13 @@
       "How large a segment file gets.") \
     X(LOG_SEGMENT_DELETE_DELAY_MS, "log.segment.delete.delay.ms", LONG, "60000", ">=0", CLUSTER_WIDE, 0, HONOURED, \
       "How long a deleted segment stays on disk.") \
-    X(MAX_CONNECTION_CREATION_RATE, "max.connection.creation.rate", INT, "2147483647", ">=0", CLUSTER_WIDE, 0, IGNORED, \
-      "How many connections a second are accepted.") \
+    X(MAX_CONNECTION_CREATION_RATE, "max.connection.creation.rate", INT, "2147483647", ">=0", CLUSTER_WIDE, 0, HONOURED, \
+      "How many connections a second are accepted; also for one listener, as listener.name.<listener>.max.connection.creation.rate.") \
     X(MAX_CONNECTIONS, "max.connections", INT, "2147483647", ">=0", CLUSTER_WIDE, 0, HONOURED, \
-      "How many connections the broker has at a time.") \
+      "How many connections the broker has at a time; also for one listener, as listener.name.<listener>.max.connections.") \
     X(MAX_CONNECTIONS_PER_IP, "max.connections.per.ip", INT, "2147483647", ">=0", CLUSTER_WIDE, 0, HONOURED, \
       "How many connections one address may have.") \
-    X(MAX_CONNECTIONS_PER_IP_OVERRIDES, "max.connections.per.ip.overrides", STRING, "", "", CLUSTER_WIDE, 0, IGNORED, \
+    X(MAX_CONNECTIONS_PER_IP_OVERRIDES, "max.connections.per.ip.overrides", STRING, "", "hosts", CLUSTER_WIDE, 0, HONOURED, \
       "Connection limits of single addresses, each as host:limit.") \
     X(MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS, "max.incremental.fetch.session.cache.slots", INT, "1000", ">=0", READ_ONLY, 0, HONOURED, \
       "How many fetch sessions are kept.") \

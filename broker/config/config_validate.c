@@ -27,6 +27,18 @@ static enum kafka_error invalid_value(const struct config_key *key, struct slice
 static enum kafka_error validate_broker(struct slice name, struct slice value,
                                         struct errmsg *errmsg) {
     enum config_id id = config_id_of(name);
+    enum config_id of_listener = config_listener_key(name);
+    if (config_is_listener_key(id) || config_is_listener_key(of_listener)) {
+        enum config_id limit = id != CONFIG_NONE ? id : of_listener;
+        int64_t number;
+        if (!config_listener_value_check(limit, value, &number)) {
+            errmsg_set(errmsg,
+                       "Invalid value for configuration %.*s: allowed is an int of at least 1",
+                       SLICE_ARG(name));
+            return ERROR_INVALID_REQUEST;
+        }
+        return ERROR_NONE;
+    }
     if (id == CONFIG_NONE) {
         int64_t rate;
         if (config_is_broker_quota(name) &&

@@ -171,7 +171,48 @@ static bool check_list(const char *valid, struct slice text) {
     return true;
 }
 
+static bool is_host_char(uint8_t c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c != '\0' && strchr("-%._:", c) != NULL);
+}
+
+bool config_host_entry(struct slice entry, struct slice *host, int32_t *number) {
+    const uint8_t *colon = memrchr(entry.data, ':', entry.len);
+    int64_t value;
+    if (colon == NULL) {
+        return false;
+    }
+    *host = config_trim(slice_make(entry.data, (size_t)(colon - entry.data)));
+    size_t left = entry.len - (size_t)(colon + 1 - entry.data);
+    if (!slice_parse_i64(config_trim(slice_make(colon + 1, left)), &value) || value < INT32_MIN ||
+        value > INT32_MAX) {
+        return false;
+    }
+    for (size_t i = 0; i < host->len; i++) {
+        if (!is_host_char(host->data[i])) {
+            return false;
+        }
+    }
+    *number = (int32_t)value;
+    return host->len > 0;
+}
+
+static bool check_hosts(struct slice text) {
+    struct slice entry;
+    struct slice host;
+    int32_t number;
+    while (config_list_next(&text, &entry)) {
+        if (!config_host_entry(entry, &host, &number)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_text(const char *valid, struct slice text) {
+    if (strcmp(valid, "hosts") == 0) {
+        return check_hosts(text);
+    }
     if (strcmp(valid, "nonempty") == 0) {
         return text.len > 0;
     }
@@ -234,6 +275,8 @@ void config_value_describe(const struct config_key *key, char *out, size_t size)
         snprintf(out, size, "%s in %s", noun, valid);
     } else if (strcmp(valid, "nonempty") == 0) {
         snprintf(out, size, "%s that is not empty", noun);
+    } else if (strcmp(valid, "hosts") == 0) {
+        snprintf(out, size, "a list of host:number");
     } else if (strcmp(valid, "replicas") == 0) {
         snprintf(out, size, "* or a list of partition:broker");
     } else if (strchr(valid, '|') != NULL) {

@@ -11,6 +11,7 @@
  *     "~a|b"        the same in any case
  *     "nonempty"    not the empty text
  *     "replicas"    "*", or entries partition:broker
+ *     "hosts"       entries host:number, of host names and addresses
  */
 #ifndef BROKER_CONFIG_CONFIG_VALUE_H
 #define BROKER_CONFIG_CONFIG_VALUE_H
@@ -42,6 +43,9 @@ struct slice config_trim(struct slice text);
 /* The next entry of a comma-separated list, trimmed; false at the end. An empty text has no
  * entries. *rest is null afterwards when nothing is left. */
 bool config_list_next(struct slice *rest, struct slice *entry);
+
+/* Cuts "host:number" of a list of hosts (a host may have colons itself); false when it is none. */
+bool config_host_entry(struct slice entry, struct slice *host, int32_t *number);
 
 /* Whether a list contains an entry. */
 bool config_list_contains(struct slice list, const char *entry);

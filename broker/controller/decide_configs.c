@@ -145,6 +145,27 @@ static struct verdict set_one(struct decision *d, struct target target, struct s
     return VERDICT_OK;
 }
 
+/* ---- What one value alone does not tell ------------------------------------------------------ */
+
+/* Nobody gets in with 0 connections for each address and no exceptions: not even who would set it
+ * back. Null: not changed. */
+static struct verdict check_per_ip(const struct decision *d, struct slice per_ip,
+                                   struct slice overrides) {
+    int64_t max;
+    if (slice_is_null(per_ip)) {
+        per_ip = broker_config_string(d->broker, CONFIG_MAX_CONNECTIONS_PER_IP);
+    }
+    if (slice_is_null(overrides)) {
+        overrides = broker_config_string(d->broker, CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES);
+    }
+    if (!slice_parse_i64(config_trim(per_ip), &max) || max != 0 || config_trim(overrides).len > 0) {
+        return VERDICT_OK;
+    }
+    return verdict(ERROR_INVALID_REQUEST,
+                   "max.connections.per.ip may be 0 only when max.connections.per.ip.overrides "
+                   "names addresses");
+}
+
 /* ---- Lists ----------------------------------------------------------------------------------- */
 
 static struct slice list_base(const struct decision *d, struct target target, struct slice name) {
@@ -242,10 +263,18 @@ static struct verdict alter_incrementally(
     }
     struct slice min_lag = current(d, target, SLICE_LIT("min.compaction.lag.ms"));
     struct slice max_lag = current(d, target, SLICE_LIT("max.compaction.lag.ms"));
+    struct slice per_ip = SLICE_NULL;
+    struct slice overrides = SLICE_NULL;
     struct verdict ok = check_resource(d, target);
     for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
         struct slice value =
             request->configs[i].config_operation == OP_SET ? request->configs[i].value : SLICE_NULL;
+        enum config_id id = config_id_of(request->configs[i].name);
+        if (id == CONFIG_MAX_CONNECTIONS_PER_IP) {
+            per_ip = slice_is_null(value) ? config_key_default(config_key(id)) : value;
+        } else if (id == CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES) {
+            overrides = slice_is_null(value) ? config_key_default(config_key(id)) : value;
+        }
         if (slice_equal_str(request->configs[i].name, "min.compaction.lag.ms")) {
             min_lag = value;
         } else if (slice_equal_str(request->configs[i].name, "max.compaction.lag.ms")) {
@@ -255,6 +284,9 @@ static struct verdict alter_incrementally(
     }
     if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_TOPIC) {
         ok = check_compaction_lags(d, min_lag, max_lag);
+    }
+    if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_BROKER) {
+        ok = check_per_ip(d, per_ip, overrides);
     }
     return ok;
 }
@@ -314,9 +346,20 @@ static struct verdict replace_all(struct decision *d,
             }
         }
     }
+    struct slice per_ip = SLICE_NULL;
+    struct slice overrides = SLICE_NULL;
     struct verdict ok = check_resource(d, target);
     for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
+        enum config_id id = config_id_of(request->configs[i].name);
+        if (id == CONFIG_MAX_CONNECTIONS_PER_IP) {
+            per_ip = request->configs[i].value;
+        } else if (id == CONFIG_MAX_CONNECTIONS_PER_IP_OVERRIDES) {
+            overrides = request->configs[i].value;
+        }
         ok = set_one(d, target, request->configs[i].name, request->configs[i].value);
+    }
+    if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_BROKER) {
+        ok = check_per_ip(d, per_ip, overrides);
     }
     const struct image_config_resource *resource =
         image_config_resource(d->image, target.type, target.name);

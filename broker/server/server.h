@@ -31,6 +31,9 @@ void server_close(struct server *server, void (*done)(void *ctx), void *ctx);
 /* The port the listener of that name is bound to; -1 when it is not open. */
 int server_listener_port(const struct server *server, const char *name);
 
+/* The broker's configuration on shard 0 has changed. */
+void server_config_changed(struct server *server);
+
 /* Client connections of all shards; any thread (telemetry). */
 int server_connection_count(const struct server *server);
 

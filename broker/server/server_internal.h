@@ -33,6 +33,7 @@ struct server {
     struct server_listener *listeners;
     int listener_count;
     atomic_int connection_count;
+    struct server_limits *limits;
     int closing; /* listeners that have yet to close */
     void (*closed)(void *ctx);
     void *closed_ctx;

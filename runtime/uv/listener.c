@@ -30,21 +30,9 @@
 #define ACCEPT_LOG_INTERVAL_MS 10000
 #define RESERVED_FOR_FILES     1024
 
-struct peer {
-    struct hmap_node node;
-    int conn_count;
-    char host[INET6_ADDRSTRLEN];
-};
-
 /* ---- The end of a listener ------------------------------------------------------------------- */
 
 static void listener_destroy(struct listener *listener) {
-    HMAP_FOREACH(node, &listener->peers) {
-        hmap_remove(&listener->peers, node);
-        free(CONTAINER_OF(node, struct peer, node));
-    }
-    hmap_release(&listener->peers);
-    pthread_mutex_destroy(&listener->peers_lock);
     list_remove(&listener->link);
     free(listener);
 }
@@ -63,51 +51,6 @@ static void listener_unref(struct listener *listener) {
     if (atomic_fetch_sub(&listener->refs, 1) == 1) {
         shard_post(listener->machine->shards[0], &listener->closed_post, on_listener_closed);
     }
-}
-
-/* ---- Connections per address ----------------------------------------------------------------- */
-
-static struct peer *find_peer(struct listener *listener, const char *host, uint64_t hash) {
-    HMAP_FOREACH_HASH(node, &listener->peers, hash) {
-        struct peer *peer = CONTAINER_OF(node, struct peer, node);
-        if (strcmp(peer->host, host) == 0) {
-            return peer;
-        }
-    }
-    return NULL;
-}
-
-/* Counts one more connection from host; false when there are too many. */
-static bool peer_enter(struct listener *listener, const char *host) {
-    if (listener->options.connections_per_ip_max == 0) {
-        return true;
-    }
-    uint64_t hash = hash_bytes(slice_str(host));
-    pthread_mutex_lock(&listener->peers_lock);
-    struct peer *peer = find_peer(listener, host, hash);
-    if (peer == NULL) {
-        peer = NEW(struct peer);
-        snprintf(peer->host, sizeof(peer->host), "%s", host);
-        hmap_insert(&listener->peers, &peer->node, hash);
-    }
-    bool room = peer->conn_count < listener->options.connections_per_ip_max;
-    peer->conn_count += room;
-    pthread_mutex_unlock(&listener->peers_lock);
-    return room;
-}
-
-static void peer_leave(struct listener *listener, const char *host) {
-    if (listener->options.connections_per_ip_max == 0) {
-        return;
-    }
-    pthread_mutex_lock(&listener->peers_lock);
-    struct peer *peer = find_peer(listener, host, hash_bytes(slice_str(host)));
-    ASSERT(peer != NULL && peer->conn_count > 0);
-    if (--peer->conn_count == 0) {
-        hmap_remove(&listener->peers, &peer->node);
-        free(peer);
-    }
-    pthread_mutex_unlock(&listener->peers_lock);
 }
 
 /* ---- Idle connections ------------------------------------------------------------------------ */
@@ -151,13 +94,9 @@ static void start_idle_timer(struct listener_shard *on) {
 static void on_acceptable(uv_poll_t *poll, int status, int events);
 
 static void accept_resume(struct listener_shard *on) {
-    if (!on->closing && on->poll_open) {
+    if (!on->closing && on->poll_open && !timer_running(&on->accept_timer)) {
         uv_poll_start(&on->poll, UV_READABLE, on_acceptable);
     }
-}
-
-static void on_accept_timer(struct timer *timer) {
-    accept_resume(CONTAINER_OF(timer, struct listener_shard, accept_timer));
 }
 
 /* Out of descriptors or memory: the socket stays readable, so it is not polled for a moment. */
@@ -172,15 +111,35 @@ static void accept_pause(struct listener_shard *on, int err) {
     }
 }
 
+static void leave(struct listener_shard *on, bool evicted) {
+    struct conn_limits *limits = on->listener->options.limits;
+    if (limits != NULL) {
+        conn_limits_leave(limits, &on->member, evicted);
+    }
+}
+
+/* Not each one: who is refused may come again at once. */
+static void log_refused(struct listener_shard *on, const char *host) {
+    int64_t now_ms = shard_now_ms(on->net->shard);
+    on->refused_count++;
+    if (on->refused_logged_ms == 0 || now_ms - on->refused_logged_ms >= ACCEPT_LOG_INTERVAL_MS) {
+        LOG_WARN(on->listener->machine, "net", "connections refused",
+                 "reason=\"too many from one address\" port=%d count=%d last_peer=%s",
+                 on->listener->port, on->refused_count, host);
+        on->refused_logged_ms = now_ms;
+        on->refused_count = 0;
+    }
+}
+
 static void accept_conn(struct listener_shard *on, int fd, const struct sockaddr_storage *address) {
     struct listener *listener = on->listener;
+    struct conn_limits *limits = listener->options.limits;
     char host[INET6_ADDRSTRLEN];
     address_format(address, host);
-    if (!peer_enter(listener, host)) {
-        LOG_DEBUG(listener->machine, "net", "connection refused",
-                  "peer=%s reason=\"too many connections from this address\"", host);
+    if (limits != NULL && !conn_limits_enter_address(limits, host)) {
+        log_refused(on, host);
         close(fd);
-        atomic_fetch_sub(&listener->conn_count, 1);
+        leave(on, false);
         return;
     }
     int one = 1;
@@ -197,22 +156,41 @@ static void accept_conn(struct listener_shard *on, int fd, const struct sockaddr
     conn_update_events(conn);
 }
 
-/* Reserves a place among connections_max; when there is none, accepting stops until one closes. */
-static bool enter(struct listener_shard *on) {
-    struct listener *listener = on->listener;
-    int max = listener->options.connections_max;
-    if (atomic_fetch_add(&listener->conn_count, 1) < max || max == 0) {
-        return true;
+/* Connections come too fast: this one is let in, and the next one looked at, in wait_ms. */
+static void hold(struct listener_shard *on, int fd, const struct sockaddr_storage *address,
+                 int64_t wait_ms) {
+    on->held_fd = fd;
+    on->held_address = *address;
+    uv_poll_stop(&on->poll);
+    timer_start(&on->accept_timer, wait_ms);
+}
+
+static void on_accept_timer(struct timer *timer) {
+    struct listener_shard *on = CONTAINER_OF(timer, struct listener_shard, accept_timer);
+    int fd = on->held_fd;
+    on->held_fd = -1;
+    if (fd >= 0) {
+        accept_conn(on, fd, &on->held_address);
     }
-    atomic_fetch_sub(&listener->conn_count, 1);
-    atomic_store(&on->waiting, true);
-    if (atomic_load(&listener->conn_count) < max) {
-        /* One closed meanwhile, perhaps before it could see us wait: the poll comes back. */
-        atomic_store(&on->waiting, false);
-        return false;
+    accept_resume(on);
+}
+
+/* Takes a place for a connection; when there is none, accepting stops until the limits tell. */
+static bool enter(struct listener_shard *on) {
+    struct conn_limits *limits = on->listener->options.limits;
+    if (limits == NULL || conn_limits_enter(limits, &on->member)) {
+        return true;
     }
     uv_poll_stop(&on->poll);
     return false;
+}
+
+/* How long a new connection has to wait because they come too fast. */
+static int64_t throttle_ms(struct listener_shard *on) {
+    struct conn_limits *limits = on->listener->options.limits;
+    return limits == NULL
+               ? 0
+               : conn_limits_throttle_ms(limits, &on->member, shard_now_ms(on->net->shard));
 }
 
 /*
@@ -242,10 +220,15 @@ static bool accept_once(struct listener_shard *on) {
         close(fd);
         err = EMFILE;
     } else if (fd >= 0) {
+        int64_t wait_ms = throttle_ms(on);
+        if (wait_ms > 0) {
+            hold(on, fd, &address, wait_ms);
+            return false;
+        }
         accept_conn(on, fd, &address);
         return true;
     }
-    atomic_fetch_sub(&on->listener->conn_count, 1);
+    leave(on, false);
     switch (err) {
     case EAGAIN:
         return false;
@@ -268,20 +251,33 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
     }
 }
 
-static void on_resume(struct post *post) {
-    struct listener_shard *on = CONTAINER_OF(post, struct listener_shard, resume_post);
-    atomic_store(&on->resume_posted, false);
-    accept_resume(on);
+/* Closes what the limits ask for, the longest silent connections first. */
+static void evict(struct listener_shard *on) {
+    struct list *order = &on->idle_order;
+    while (!list_empty(order) && conn_limits_evict(on->listener->options.limits, &on->member)) {
+        struct conn *conn = LIST_FIRST(order, struct conn, idle_link);
+        list_remove(&conn->idle_link);
+        conn->evicted = true;
+        conn_close(conn, "there are too many connections");
+    }
+}
+
+static void on_limits_changed(struct post *post) {
+    struct listener_shard *on = CONTAINER_OF(post, struct listener_shard, limits_post);
+    atomic_store(&on->limits_posted, false);
+    if (!on->closing) {
+        evict(on);
+        accept_resume(on);
+    }
     listener_unref(on->listener);
 }
 
-static void wake_waiting(struct listener *listener) {
-    for (int i = 0; i < listener->machine->shard_count; i++) {
-        struct listener_shard *on = &listener->shards[i];
-        if (atomic_exchange(&on->waiting, false) && !atomic_exchange(&on->resume_posted, true)) {
-            atomic_fetch_add(&listener->refs, 1);
-            shard_post(listener->machine->shards[i], &on->resume_post, on_resume);
-        }
+/* Any thread, under the lock of the limits. */
+static void limits_changed(struct conn_limit_member *member) {
+    struct listener_shard *on = CONTAINER_OF(member, struct listener_shard, member);
+    if (!atomic_exchange(&on->limits_posted, true)) {
+        atomic_fetch_add(&on->listener->refs, 1);
+        shard_post(on->net->shard, &on->limits_post, on_limits_changed);
     }
 }
 
@@ -291,14 +287,12 @@ static void finish_shard(struct listener_shard *on) {
     }
 }
 
-void listener_conn_closed(struct listener_shard *on, const char *host) {
-    struct listener *listener = on->listener;
-    peer_leave(listener, host);
-    on->conn_count--;
-    atomic_fetch_sub(&listener->conn_count, 1);
-    if (!atomic_load(&listener->closing)) {
-        wake_waiting(listener);
+void listener_conn_closed(struct listener_shard *on, const char *host, bool evicted) {
+    if (on->listener->options.limits != NULL) {
+        conn_limits_leave_address(on->listener->options.limits, host);
     }
+    leave(on, evicted);
+    on->conn_count--;
     finish_shard(on);
 }
 
@@ -310,11 +304,11 @@ static int fail(struct errmsg *errmsg, const char *where, int err, const char *d
 }
 
 /* A name may stand for several addresses; as Java does, IPv4 is taken where there is any. */
-static int resolve(const char *host, int port, struct sockaddr_storage *out, socklen_t *out_len,
-                   struct errmsg *errmsg) {
+static int resolve(const char *host, int port, int flags, struct sockaddr_storage *out,
+                   socklen_t *out_len, struct errmsg *errmsg) {
     char service[16];
     snprintf(service, sizeof(service), "%d", port);
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags};
     struct addrinfo *found = NULL;
     int rc = getaddrinfo(host, service, &hints, &found);
     if (rc != 0) {
@@ -332,6 +326,18 @@ static int resolve(const char *host, int port, struct sockaddr_storage *out, soc
     memcpy(out, chosen->ai_addr, chosen->ai_addrlen);
     *out_len = chosen->ai_addrlen;
     freeaddrinfo(found);
+    return 0;
+}
+
+int host_resolve(const char *host, bool numeric_only, char out[HOST_ADDRESS_SIZE]) {
+    struct sockaddr_storage address = {0};
+    socklen_t len;
+    struct errmsg unused = {{0}};
+    if (host[0] == '\0' ||
+        resolve(host, 0, numeric_only ? AI_NUMERICHOST : 0, &address, &len, &unused) != 0) {
+        return -EADDRNOTAVAIL;
+    }
+    address_format(&address, out);
     return 0;
 }
 
@@ -400,7 +406,7 @@ static int open_first(struct listener *listener, struct sockaddr_storage *addres
     if (any) {
         *len = any_address(AF_INET6, port, address);
     } else {
-        int err = resolve(host, port, address, len, errmsg);
+        int err = resolve(host, port, 0, address, len, errmsg);
         if (err != 0) {
             return err;
         }
@@ -447,9 +453,14 @@ static int open_sockets(struct listener *listener, struct errmsg *errmsg) {
 
 static void close_sockets(struct listener *listener) {
     for (int i = 0; i < listener->machine->shard_count; i++) {
-        if (listener->shards[i].fd >= 0) {
-            close(listener->shards[i].fd);
-            listener->shards[i].fd = -1;
+        struct listener_shard *on = &listener->shards[i];
+        if (on->fd >= 0) {
+            close(on->fd);
+            on->fd = -1;
+        }
+        if (on->held_fd >= 0) {
+            close(on->held_fd);
+            on->held_fd = -1;
         }
     }
 }
@@ -459,6 +470,10 @@ static void on_open(struct post *post) {
     ASSERT(uv_poll_init(&on->net->shard->loop, &on->poll, on->fd) == 0);
     on->poll.data = on;
     on->poll_open = true;
+    if (on->listener->options.limits != NULL) {
+        conn_limits_join(on->listener->options.limits, &on->member,
+                         on->listener->options.limits_index, limits_changed);
+    }
     accept_resume(on);
 }
 
@@ -468,6 +483,8 @@ static void listener_shard_init(struct listener *listener, int index) {
     on->listener = listener;
     on->net = shard->net;
     on->fd = -1;
+    on->held_fd = -1;
+    list_init(&on->member.link);
     list_init(&on->idle_order);
     timer_init(&on->idle_timer, shard, on_idle_timer);
     timer_init(&on->accept_timer, shard, on_accept_timer);
@@ -489,8 +506,6 @@ int listener_open(struct machine *machine, const struct listener_options *option
     listener->handler = *handler;
     listener->ctx = ctx;
     atomic_init(&listener->refs, machine->shard_count);
-    pthread_mutex_init(&listener->peers_lock, NULL);
-    hmap_init(&listener->peers);
     list_append(&machine->listeners, &listener->link);
     for (int i = 0; i < machine->shard_count; i++) {
         listener_shard_init(listener, i);
@@ -524,6 +539,14 @@ static void on_poll_closed(uv_handle_t *handle) {
 static void on_close(struct post *post) {
     struct listener_shard *on = CONTAINER_OF(post, struct listener_shard, close_post);
     on->closing = true;
+    if (on->listener->options.limits != NULL) {
+        conn_limits_part(on->listener->options.limits, &on->member);
+    }
+    if (on->held_fd >= 0) {
+        close(on->held_fd);
+        on->held_fd = -1;
+        leave(on, false);
+    }
     timer_stop(&on->idle_timer);
     timer_stop(&on->accept_timer);
     uv_close((uv_handle_t *)&on->poll, on_poll_closed);

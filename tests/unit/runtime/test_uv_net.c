@@ -21,6 +21,7 @@
 #include "base/buffer.h"
 #include "base/errmsg.h"
 #include "base/memory.h"
+#include "runtime/conn_limits.h"
 #include "runtime/file.h"
 #include "runtime/log.h"
 #include "runtime/machine.h"
@@ -170,6 +171,7 @@ static void teardown(void) {
         /* A listener that is open, with connections and exchanges, is freed with the machine. */
         machine_free(machine);
     }
+    conn_limits_free(options.limits);
     file_unref(file);
 }
 
@@ -524,8 +526,21 @@ Test(uv_net, closing_a_listener_closes_its_connections_on_all_shards) {
 
 /* ---- Limits of connections ------------------------------------------------------------------- */
 
+static void limit_connections(int max, int per_ip_max, int rate_max) {
+    const struct conn_limit_listener listeners[] = {{CONN_LIMIT_NONE, CONN_LIMIT_NONE, false}};
+    if (options.limits == NULL) {
+        options.limits = conn_limits_new(1);
+    }
+    conn_limits_set(options.limits, &(struct conn_limit_values){
+                                        .connections_max = max,
+                                        .creation_rate_max = rate_max,
+                                        .connections_per_ip_max = per_ip_max,
+                                        .listeners = listeners,
+                                    });
+}
+
 Test(uv_net, accepting_waits_while_there_are_too_many_connections) {
-    options.connections_max = 2;
+    limit_connections(2, CONN_LIMIT_NONE, CONN_LIMIT_NONE);
     shard_count = 2;
     serve();
     int fds[6];
@@ -553,7 +568,7 @@ Test(uv_net, accepting_waits_while_there_are_too_many_connections) {
 }
 
 Test(uv_net, one_address_gets_no_more_connections_than_its_share) {
-    options.connections_per_ip_max = 1;
+    limit_connections(CONN_LIMIT_NONE, 1, CONN_LIMIT_NONE);
     serve();
     int first = dial();
     send_text(first, "e");
@@ -567,6 +582,50 @@ Test(uv_net, one_address_gets_no_more_connections_than_its_share) {
     int third = dial();
     send_text(third, "e");
     expect_text(third, "e");
+}
+
+Test(uv_net, a_lowered_limit_closes_the_longest_silent_connections) {
+    limit_connections(CONN_LIMIT_NONE, CONN_LIMIT_NONE, CONN_LIMIT_NONE);
+    serve();
+    int fds[4];
+    for (int i = 0; i < 4; i++) {
+        fds[i] = dial();
+        send_text(fds[i], "e");
+        expect_text(fds[i], "e");
+    }
+    send_text(fds[0], "e");
+    expect_text(fds[0], "e");
+    limit_connections(2, CONN_LIMIT_NONE, CONN_LIMIT_NONE);
+    expect_closed(fds[1]);
+    expect_closed(fds[2]);
+    send_text(fds[0], "e");
+    expect_text(fds[0], "e");
+    send_text(fds[3], "e");
+    expect_text(fds[3], "e");
+}
+
+Test(uv_net, connections_that_come_too_fast_are_let_in_later) {
+    limit_connections(CONN_LIMIT_NONE, CONN_LIMIT_NONE, 1);
+    shard_count = 2;
+    serve();
+    int64_t began_ns = clock_now_ns(machine);
+    for (int i = 0; i < 12; i++) {
+        int fd = dial();
+        send_text(fd, "e");
+        expect_text(fd, "e");
+        close(fd);
+    }
+    cr_assert_gt(clock_now_ns(machine) - began_ns, 1000000000, "the last two waited");
+}
+
+Test(uv_net, a_listener_closes_while_it_holds_a_connection_back) {
+    limit_connections(CONN_LIMIT_NONE, CONN_LIMIT_NONE, 0);
+    serve();
+    int fd = dial();
+    shard_post(machine_shard(machine, 0), &close_post, close_listener);
+    pthread_barrier_wait(&ready);
+    expect_closed(fd);
+    cr_assert_eq(conn_limits_count(options.limits), 0);
 }
 
 Test(uv_net, a_process_out_of_descriptors_accepts_again_when_it_has_some) {
