@@ -76,6 +76,21 @@ def proxied(new_broker):
         yield broker, proxy
 
 
+def warm_up(broker):
+    """Kafka makes the topic of committed offsets for the first group, and lets that group wait."""
+    from confluent_kafka import Consumer, TopicPartition
+
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "first-of-all"})
+    consumer.committed([TopicPartition("none", 0)], timeout=60)
+    consumer.close()
+
+
+@pytest.fixture(scope="module")
+def warm_broker(shared_broker):
+    warm_up(shared_broker)
+    return shared_broker
+
+
 def make_topics(broker, topic, scenario):
     from confluent_kafka.admin import AdminClient, NewTopic
 
@@ -101,7 +116,7 @@ def allowed_warnings(client, scenario):
 
 
 @pytest.mark.parametrize("driver,description,client,scenario", list(cells()))
-def test_client(driver, description, client, scenario, shared_broker, request):
+def test_client(driver, description, client, scenario, warm_broker, request):
     lacks = client.get("lacks", {}).get(scenario.name)
     if lacks:
         note(request, driver, client, scenario, f"lacks: {lacks}")
@@ -112,14 +127,14 @@ def test_client(driver, description, client, scenario, shared_broker, request):
         pytest.skip(reason)
     assert reason is None, f"the driver could not be built:\n{reason}"
 
-    broker, bootstrap = shared_broker, shared_broker.bootstrap
+    broker, bootstrap = warm_broker, warm_broker.bootstrap
     if scenario.proxied:
         broker, proxy = request.getfixturevalue("proxied")
         proxy.cuts_left = 12
         bootstrap = f"127.0.0.1:{proxy.port}"
     name = re.sub(r"[^a-zA-Z0-9]+", "-", f"{client['name']}-{client['version']}-{scenario.name}")
     topic, group = f"{name}-topic", f"{name}-group"
-    make_topics(shared_broker if broker is shared_broker else broker, topic, scenario)
+    make_topics(broker, topic, scenario)
 
     places = {"cache": str(CACHE / driver.name), "driver": str(driver)}
     command = [part.format(**places) for part in client["run"]]
