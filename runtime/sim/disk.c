@@ -6,7 +6,6 @@
 
 #include "base/assert.h"
 #include "base/memory.h"
-#include "runtime/sim/random.h"
 
 #define SECTOR 512
 
@@ -350,6 +349,8 @@ static struct inode *copy_inode(struct disk *disk, struct inode *from) {
     struct inode *to = inode_new(disk, from->directory);
     from->copy = to;
     to->mtime_ms = from->mtime_ms;
+    to->open_error = from->open_error;
+    to->read_error = from->read_error;
     to->content = bytes_copy(&from->content);
     to->durable = bytes_copy(&from->durable);
     disk->used += (int64_t)to->content.len;
@@ -377,7 +378,7 @@ static void forget_copy(struct inode *inode) {
     inode_unref(copy);
 }
 
-static struct disk *disk_copy(const struct disk *from) {
+struct disk *disk_copy(const struct disk *from) {
     struct disk *to = NEW(struct disk);
     to->refs = 1;
     list_init(&to->journal);
@@ -402,8 +403,21 @@ static struct disk *disk_copy(const struct disk *from) {
     return to;
 }
 
+/* Sector boundaries of the file strictly inside a write: where it can be torn. */
+static int64_t tear_count(const struct pending *pending) {
+    if (pending->truncation || pending->len == 0) {
+        return 0;
+    }
+    return (pending->pos + (int64_t)pending->len - 1) / SECTOR - pending->pos / SECTOR;
+}
+
+static void apply_torn(struct inode *inode, const struct pending *pending, int64_t tear) {
+    int64_t cut = (pending->pos / SECTOR + tear) * SECTOR;
+    bytes_write(&inode->durable, pending->data, (size_t)(cut - pending->pos), pending->pos);
+}
+
 /* A prefix of the unsynced changes, the last one possibly torn; the size possibly ahead of them. */
-static void lose_data(struct inode *inode, struct random_stream *faults) {
+static void lose_data(struct inode *inode, struct disk_choices *choices) {
     int64_t count = 0;
     int64_t size_max = 0;
     LIST_FOREACH(it, &inode->pending) {
@@ -413,27 +427,21 @@ static void lose_data(struct inode *inode, struct random_stream *faults) {
         count++;
     }
     if (count > 0) {
-        int64_t keep = random_stream_range(faults, 0, count);
-        bool torn = random_stream_chance(faults, 500);
+        int64_t keep = choices->pick(choices, count + 1);
         LIST_FOREACH(it, &inode->pending) {
             const struct pending *pending = CONTAINER_OF(it, struct pending, link);
             if (keep-- > 0) {
                 bytes_apply(&inode->durable, pending);
                 continue;
             }
-            if (torn && !pending->truncation) {
-                /* Up to a sector boundary of the file somewhere inside the write. */
-                int64_t cut =
-                    random_stream_range(faults, pending->pos, pending->pos + (int64_t)pending->len);
-                cut -= cut % SECTOR;
-                if (cut > pending->pos) {
-                    bytes_write(&inode->durable, pending->data, (size_t)(cut - pending->pos),
-                                pending->pos);
-                }
+            int64_t tears = tear_count(pending);
+            int64_t tear = tears > 0 ? choices->pick(choices, tears + 1) : 0;
+            if (tear > 0) {
+                apply_torn(inode, pending, tear);
             }
             break;
         }
-        if (random_stream_chance(faults, 250) && (size_t)size_max > inode->durable.len) {
+        if ((size_t)size_max > inode->durable.len && choices->pick(choices, 2) == 1) {
             bytes_resize(&inode->durable, (size_t)size_max);
         }
     }
@@ -443,31 +451,48 @@ static void lose_data(struct inode *inode, struct random_stream *faults) {
     inode->content = bytes_copy(&inode->durable);
 }
 
-static void lose_below(struct inode *dir, struct random_stream *faults) {
+static void lose_below(struct inode *dir, struct disk_choices *choices) {
     entries_release(&dir->entries);
     for (size_t i = 0; i < dir->durable_entries.count; i++) {
         struct entry *entry = &dir->durable_entries.items[i];
         entries_set(&dir->entries, entry->name, entry->inode);
         if (entry->inode->directory) {
-            lose_below(entry->inode, faults);
+            lose_below(entry->inode, choices);
         } else {
-            lose_data(entry->inode, faults);
+            lose_data(entry->inode, choices);
         }
     }
 }
 
-struct disk *disk_survivor(const struct disk *disk, bool power_cut, struct random_stream *faults) {
+struct disk *disk_after_power_cut(const struct disk *disk, struct disk_choices *choices) {
     struct disk *survivor = disk_copy(disk);
-    if (!power_cut) {
-        return survivor;
-    }
     while (!list_empty(&survivor->journal)) {
         struct name_change *change = LIST_FIRST(&survivor->journal, struct name_change, link);
-        if (random_stream_chance(faults, 500)) {
+        if (choices->pick(choices, 2) == 1) {
             change_commit(change);
         }
         change_free(change);
     }
-    lose_below(survivor->root, faults);
+    lose_below(survivor->root, choices);
     return survivor;
+}
+
+static void settle_below(struct inode *dir) {
+    for (size_t i = 0; i < dir->entries.count; i++) {
+        struct inode *inode = dir->entries.items[i].inode;
+        if (inode->directory) {
+            settle_below(inode);
+        } else {
+            inode_sync(inode, false);
+        }
+    }
+}
+
+void disk_settle(struct disk *disk) {
+    while (!list_empty(&disk->journal)) {
+        struct name_change *change = LIST_FIRST(&disk->journal, struct name_change, link);
+        change_commit(change);
+        change_free(change);
+    }
+    settle_below(disk->root);
 }

@@ -16,7 +16,10 @@
 #include "base/list.h"
 #include "base/slice.h"
 
-struct random_stream;
+/* Who decides what a power cut keeps: uniform in [0, bound), or whatever a test wants to see. */
+struct disk_choices {
+    int64_t (*pick)(struct disk_choices *choices, int64_t bound);
+};
 
 struct bytes {
     uint8_t *data; /* heap */
@@ -54,6 +57,8 @@ struct inode {
     struct list pending; /* of struct pending */
     struct entries entries;
     struct entries durable_entries;
+    int open_error;     /* negative errno of opening or listing; 0: none */
+    int read_error;     /* of reading */
     struct inode *copy; /* while a disk is being copied */
 };
 
@@ -79,9 +84,14 @@ struct disk *disk_new(void);
 /* The machine lets go: the tree goes, except what open files hold. NULL is allowed. */
 void disk_unref(struct disk *disk);
 
-/* What a crash leaves, as a new disk: after a power cut only durable state, with a part of the rest
- * drawn from `faults`; else everything. */
-struct disk *disk_survivor(const struct disk *disk, bool power_cut, struct random_stream *faults);
+/* The same state again, what is not durable included. */
+struct disk *disk_copy(const struct disk *disk);
+
+/* What a power cut leaves, as a new disk: the durable state, with a part of the rest. */
+struct disk *disk_after_power_cut(const struct disk *disk, struct disk_choices *choices);
+
+/* Everything in the page cache is durable. */
+void disk_settle(struct disk *disk);
 
 struct inode *inode_ref(struct inode *inode);
 void inode_unref(struct inode *inode);

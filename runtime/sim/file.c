@@ -24,18 +24,61 @@ struct file {
     bool lock;
 };
 
-/* Every operation passes here before it changes anything. */
-static void disk_operation(struct machine *machine, const struct disk *disk, const char *what,
-                           uint64_t detail) {
+enum operation {
+    OPERATION_CREATE,
+    OPERATION_WRITE,
+    OPERATION_TRUNCATE,
+    OPERATION_SYNC,
+    OPERATION_SYNC_DIRECTORY,
+    OPERATION_RENAME,
+    OPERATION_UNLINK,
+    OPERATION_MKDIR,
+    OPERATION_RMDIR,
+};
+
+static const char *const operation_names[] = {
+    [OPERATION_CREATE] = "create",
+    [OPERATION_WRITE] = "write",
+    [OPERATION_TRUNCATE] = "truncate",
+    [OPERATION_SYNC] = "sync",
+    [OPERATION_SYNC_DIRECTORY] = "sync directory",
+    [OPERATION_RENAME] = "rename",
+    [OPERATION_UNLINK] = "unlink",
+    [OPERATION_MKDIR] = "mkdir",
+    [OPERATION_RMDIR] = "rmdir",
+};
+
+static bool frees_space(enum operation operation) {
+    return operation == OPERATION_TRUNCATE || operation == OPERATION_UNLINK ||
+           operation == OPERATION_RMDIR || operation == OPERATION_RENAME;
+}
+
+/* The error that a test has laid in the way of this operation. */
+static int fault_of(const struct machine *machine, enum operation operation) {
+    const struct sim_disk_fault *fault = &machine->fault;
+    uint64_t number = machine->disk_operations - machine->fault_from; /* from 1 on */
+    bool hit = fault->count > 0 && number > fault->after && number - fault->after <= fault->count;
+    return hit && !(fault->error == -ENOSPC && frees_space(operation)) ? fault->error : 0;
+}
+
+/* Every operation passes here before it changes anything; it may fail here. */
+static int disk_operation(struct machine *machine, const struct disk *disk,
+                          enum operation operation, uint64_t detail) {
     if (machine->crashed || machine->disk != disk) {
-        return;
+        return 0;
     }
+    const char *what = operation_names[operation];
     machine->disk_operations++;
     sim_note_bytes(machine->sim, what, strlen(what));
     sim_note(machine->sim, detail);
+    if (machine->on_disk_operation != NULL) {
+        machine->on_disk_operation(machine->disk_ctx, what);
+    }
     if (machine->disk_operations == machine->crash_at) {
         machine_crash(machine);
+        return 0;
     }
+    return fault_of(machine, operation);
 }
 
 static uint64_t path_detail(const char *path) {
@@ -72,11 +115,13 @@ static int find_or_create(struct machine *machine, const char *path, unsigned fl
     if (err != 0) {
         return err;
     }
-    disk_operation(machine, disk, "create", path_detail(path));
-    *out = directory_create(dir, name, false);
-    (*out)->mtime_ms = clock_wall_ms(machine);
+    err = disk_operation(machine, disk, OPERATION_CREATE, path_detail(path));
+    if (err == 0) {
+        *out = directory_create(dir, name, false);
+        (*out)->mtime_ms = clock_wall_ms(machine);
+    }
     free(name);
-    return 0;
+    return err;
 }
 
 int file_open(struct machine *machine, const char *path, unsigned flags, struct file **out) {
@@ -91,8 +136,14 @@ int file_open(struct machine *machine, const char *path, unsigned flags, struct 
     if (inode->directory) {
         return -EISDIR;
     }
+    if (inode->open_error != 0) {
+        return inode->open_error;
+    }
     if ((flags & FILE_TRUNCATE) != 0 && inode->content.len > 0) {
-        disk_operation(machine, machine->disk, "truncate", path_detail(path));
+        err = disk_operation(machine, machine->disk, OPERATION_TRUNCATE, path_detail(path));
+        if (err != 0) {
+            return err;
+        }
         inode_truncate(inode, 0);
     }
     *out = file_new(machine, inode);
@@ -136,6 +187,9 @@ int64_t file_read_at(struct file *file, void *out, size_t len, int64_t pos) {
     if (pos < 0) {
         return -EINVAL;
     }
+    if (file->inode->read_error != 0) {
+        return file->inode->read_error;
+    }
     if ((uint64_t)pos >= content->len) {
         return 0;
     }
@@ -147,32 +201,26 @@ int64_t file_read_at(struct file *file, void *out, size_t len, int64_t pos) {
     return (int64_t)step;
 }
 
-static bool out_of_space(const struct file *file, int64_t end) {
+/* How many bytes from pos on there is space for. */
+static size_t space_for(const struct file *file, int64_t pos, size_t len) {
     const struct disk *disk = file->inode->disk;
     int64_t max = file->machine->sim->options.disk_bytes_max;
-    int64_t growth = end - (int64_t)file->inode->content.len;
-    return max > 0 && growth > 0 && disk->used + growth > max;
+    int64_t size = (int64_t)file->inode->content.len;
+    int64_t growth = pos + (int64_t)len - size;
+    if (max <= 0 || growth <= 0 || disk->used + growth <= max) {
+        return len;
+    }
+    int64_t end = size + (max > disk->used ? max - disk->used : 0);
+    return end > pos ? (size_t)(end - pos) : 0;
 }
 
-int file_writev_at(struct file *file, const struct slice *parts, int part_count, int64_t pos) {
-    struct machine *machine = file->machine;
-    struct inode *inode = file->inode;
-    size_t len = 0;
+/* The joined bytes: one write, as pwritev is one; it is torn as a whole. */
+static uint8_t *join(const struct slice *parts, int part_count, size_t *len) {
+    *len = 0;
     for (int i = 0; i < part_count; i++) {
-        len += parts[i].len;
+        *len += parts[i].len;
     }
-    if (pos < 0) {
-        return -EINVAL;
-    }
-    disk_operation(machine, inode->disk, "write", (uint64_t)pos * 31 + len);
-    if (random_stream_chance(&machine->faults, machine->sim->options.disk_fail_write)) {
-        return -EIO;
-    }
-    if (out_of_space(file, pos + (int64_t)len)) {
-        return -ENOSPC;
-    }
-    /* One write, as pwritev is one: it is torn as a whole. */
-    uint8_t *joined = xmalloc(len + 1);
+    uint8_t *joined = xmalloc(*len + 1);
     size_t used = 0;
     for (int i = 0; i < part_count; i++) {
         if (parts[i].len > 0) {
@@ -180,23 +228,51 @@ int file_writev_at(struct file *file, const struct slice *parts, int part_count,
             used += parts[i].len;
         }
     }
-    inode_write(inode, joined, len, pos);
-    inode->mtime_ms = clock_wall_ms(machine);
-    sim_note_bytes(machine->sim, joined, len);
+    return joined;
+}
+
+int file_writev_at(struct file *file, const struct slice *parts, int part_count, int64_t pos) {
+    struct machine *machine = file->machine;
+    struct inode *inode = file->inode;
+    if (pos < 0) {
+        return -EINVAL;
+    }
+    size_t len = 0;
+    uint8_t *joined = join(parts, part_count, &len);
+    int err = disk_operation(machine, inode->disk, OPERATION_WRITE, (uint64_t)pos * 31 + len);
+    /* What a failed write leaves: as much as there was space for, or half of it. */
+    size_t written = err == 0 ? space_for(file, pos, len) : machine->fault.partial ? len / 2 : 0;
+    if (err == 0 && random_stream_chance(&machine->faults, machine->sim->options.disk_fail_write)) {
+        err = -EIO;
+        written = 0;
+    } else if (err == 0 && written < len) {
+        err = -ENOSPC;
+    }
+    if (err == 0 || written > 0) {
+        inode_write(inode, joined, written, pos);
+        inode->mtime_ms = clock_wall_ms(machine);
+        sim_note_bytes(machine->sim, joined, written);
+    }
     free(joined);
-    return 0;
+    return err;
 }
 
 int file_truncate(struct file *file, int64_t size) {
+    struct inode *inode = file->inode;
     if (size < 0) {
         return -EINVAL;
     }
-    disk_operation(file->machine, file->inode->disk, "truncate", (uint64_t)size);
-    if (out_of_space(file, size)) {
+    int err = disk_operation(file->machine, inode->disk, OPERATION_TRUNCATE, (uint64_t)size);
+    if (err != 0) {
+        return err;
+    }
+    int64_t growth = size - (int64_t)inode->content.len;
+    if (growth > 0 &&
+        space_for(file, (int64_t)inode->content.len, (size_t)growth) < (size_t)growth) {
         return -ENOSPC;
     }
-    inode_truncate(file->inode, size);
-    file->inode->mtime_ms = clock_wall_ms(file->machine);
+    inode_truncate(inode, size);
+    inode->mtime_ms = clock_wall_ms(file->machine);
     return 0;
 }
 
@@ -210,11 +286,13 @@ static void spend_sync_time(struct machine *machine) {
 
 int file_sync(struct file *file) {
     struct machine *machine = file->machine;
-    disk_operation(machine, file->inode->disk, "sync", file->inode->content.len);
+    int err = disk_operation(machine, file->inode->disk, OPERATION_SYNC, file->inode->content.len);
     spend_sync_time(machine);
-    bool lost = random_stream_chance(&machine->faults, machine->sim->options.disk_fail_sync);
-    inode_sync(file->inode, lost);
-    return lost ? -EIO : 0;
+    if (err == 0 && random_stream_chance(&machine->faults, machine->sim->options.disk_fail_sync)) {
+        err = -EIO;
+    }
+    inode_sync(file->inode, err != 0);
+    return err;
 }
 
 void file_start_writeback(struct file *file, int64_t pos, int64_t len) {
@@ -270,8 +348,9 @@ int path_rename(struct machine *machine, const char *from, const char *to) {
         struct inode *replaced = directory_get(dir, name);
         err = check_rename(moved, replaced, dir);
         if (err == 0) {
-            disk_operation(machine, disk, "rename", path_detail(from) ^ path_detail(to));
-            if (moved != replaced) {
+            err = disk_operation(machine, disk, OPERATION_RENAME,
+                                 path_detail(from) ^ path_detail(to));
+            if (err == 0 && moved != replaced) {
                 directory_rename(from_dir, from_name, dir, name);
             }
         }
@@ -297,8 +376,11 @@ static int remove_name(struct machine *machine, const char *path, bool directory
     } else if (inode->entries.count > 0) {
         err = -ENOTEMPTY;
     } else {
-        disk_operation(machine, disk, directory ? "rmdir" : "unlink", path_detail(path));
-        directory_remove(dir, name);
+        err = disk_operation(machine, disk, directory ? OPERATION_RMDIR : OPERATION_UNLINK,
+                             path_detail(path));
+        if (err == 0) {
+            directory_remove(dir, name);
+        }
     }
     free(name);
     return err;
@@ -322,8 +404,10 @@ int path_mkdir(struct machine *machine, const char *path) {
     if (directory_get(dir, name) != NULL) {
         err = -EEXIST;
     } else {
-        disk_operation(machine, machine->disk, "mkdir", path_detail(path));
-        directory_create(dir, name, true);
+        err = disk_operation(machine, machine->disk, OPERATION_MKDIR, path_detail(path));
+        if (err == 0) {
+            directory_create(dir, name, true);
+        }
     }
     free(name);
     return err;
@@ -344,7 +428,10 @@ int path_kind(struct machine *machine, const char *path, enum path_kind *out) {
 
 static int find_directory(struct machine *machine, const char *path, struct inode **out) {
     int err = disk_find(machine->disk, path, out);
-    return err == 0 && !(*out)->directory ? -ENOTDIR : err;
+    if (err != 0) {
+        return err;
+    }
+    return (*out)->directory ? (*out)->open_error : -ENOTDIR;
 }
 
 int directory_sync(struct machine *machine, const char *path) {
@@ -353,8 +440,11 @@ int directory_sync(struct machine *machine, const char *path) {
     if (err != 0) {
         return err;
     }
-    disk_operation(machine, machine->disk, "sync directory", path_detail(path));
+    err = disk_operation(machine, machine->disk, OPERATION_SYNC_DIRECTORY, path_detail(path));
     spend_sync_time(machine);
+    if (err != 0) {
+        return err;
+    }
     if (random_stream_chance(&machine->faults, machine->sim->options.disk_fail_sync)) {
         return -EIO;
     }
@@ -396,21 +486,5 @@ int disk_usage(struct machine *machine, const char *path, int64_t *total, int64_
     int64_t max = machine->sim->options.disk_bytes_max;
     *total = max > 0 ? max : DISK_SIZE_DEFAULT;
     *usable = *total > machine->disk->used ? *total - machine->disk->used : 0;
-    return 0;
-}
-
-int sim_disk_flip(struct machine *machine, const char *path, int64_t pos, uint8_t mask) {
-    struct inode *inode = NULL;
-    int err = disk_find(machine->disk, path, &inode);
-    if (err != 0) {
-        return err;
-    }
-    if (inode->directory || pos < 0 || (uint64_t)pos >= inode->content.len) {
-        return -EINVAL;
-    }
-    inode->content.data[pos] ^= mask;
-    if ((uint64_t)pos < inode->durable.len) {
-        inode->durable.data[pos] ^= mask;
-    }
     return 0;
 }

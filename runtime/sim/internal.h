@@ -65,6 +65,10 @@ struct machine {
     uint64_t disk_operations;
     uint64_t crash_at; /* of disk_operations; 0 for never */
     enum sim_crash crash_kind;
+    struct sim_disk_fault fault;
+    uint64_t fault_from; /* of disk_operations; what fault.after means */
+    void (*on_disk_operation)(void *ctx, const char *what);
+    void *disk_ctx;
 
     struct list listeners;
     struct list conns;

@@ -183,7 +183,11 @@ void log_write(struct machine *machine, enum log_level level, const char *compon
                                  event, format, args);
     va_end(args);
     sim_note_bytes(machine->sim, line, len);
-    if (machine->sim->options.log_to_stderr) {
+    const struct sim_options *options = &machine->sim->options;
+    if (options->log_to_stderr) {
         fwrite(line, 1, len, stderr);
+    }
+    if (options->on_log != NULL) {
+        options->on_log(options->log_ctx, level, line, len);
     }
 }

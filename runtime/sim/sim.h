@@ -19,6 +19,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+#include "runtime/log.h"
 #include "runtime/machine.h"
 
 struct sim;
@@ -44,6 +46,8 @@ struct sim_options {
     int disk_fail_sync;     /* -EIO, and what it covered is clean but lost */
     int64_t disk_bytes_max; /* per machine; -ENOSPC above it; 0 for no limit */
     bool log_to_stderr;
+    void (*on_log)(void *ctx, enum log_level level, const char *line, size_t len); /* or NULL */
+    void *log_ctx;
 };
 
 struct sim *sim_new(const struct sim_options *options);
@@ -91,7 +95,57 @@ void sim_wall_jump(struct machine *machine, int64_t delta_ms);
 /* A hash over everything observable that has happened: equal for equal seeds. */
 uint64_t sim_history_hash(const struct sim *sim);
 
-/* Direct access to a disk, for damage and for looks. */
+/* ---- Disks -----------------------------------------------------------------------------------
+ *
+ * Direct access, for damage and for looks. Changes made this way are durable, are no operations of
+ * the machine, and return 0 or a negative errno. */
+
 int sim_disk_flip(struct machine *machine, const char *path, int64_t pos, uint8_t mask);
+
+/* The bytes of a file; valid until it changes. */
+int sim_disk_read(struct machine *machine, const char *path, struct slice *out);
+
+/* Makes or replaces a file. The directory must exist. */
+int sim_disk_write(struct machine *machine, const char *path, struct slice content);
+
+/* A file, or a directory with all that is in it. */
+int sim_disk_remove(struct machine *machine, const char *path);
+int sim_disk_rename(struct machine *machine, const char *from, const char *to);
+int sim_disk_mkdir(struct machine *machine, const char *path);
+
+/* From now on opening (listing, for a directory) or reading the file fails; 0 heals. */
+int sim_disk_break(struct machine *machine, const char *path, int open_error, int read_error);
+
+/* Calls fn for each name below the root, directories before what is in them. */
+void sim_disk_walk(struct machine *machine,
+                   void (*fn)(void *ctx, const char *path, bool directory, struct slice content),
+                   void *ctx);
+
+/*
+ * Saved states. A copy of the disk as it is, with what is not durable yet; any number of machines,
+ * of other worlds too, can start from it. sim_disk_restore() replaces the disk of a machine whose
+ * program does not run; with `choices` by what a power cut would leave of it, which they decide.
+ */
+struct disk;
+struct disk_choices; /* disk.h */
+struct disk *sim_disk_save(const struct machine *machine);
+void sim_disk_restore(struct machine *machine, const struct disk *saved,
+                      struct disk_choices *choices);
+void sim_disk_free(struct disk *saved);
+
+/* `fn` is told of each disk operation of the kinds above before it happens; it may save the disk.
+ */
+void sim_on_disk_operation(struct machine *machine, void (*fn)(void *ctx, const char *what),
+                           void *ctx);
+
+/* Operations that fail: the `count` ones that follow on the next `after`. A full disk (-ENOSPC)
+ * spares those that free space. */
+struct sim_disk_fault {
+    uint64_t after;
+    uint64_t count; /* 0: none; UINT64_MAX: all from then on */
+    int error;      /* negative errno */
+    bool partial;   /* a write leaves the first half of its bytes */
+};
+void sim_disk_fault(struct machine *machine, const struct sim_disk_fault *fault);
 
 #endif

@@ -283,12 +283,24 @@ struct machine *sim_machine_new(struct sim *sim, const char *host, int shard_cou
     return machine;
 }
 
+struct drawn_choices {
+    struct disk_choices choices;
+    struct random_stream *stream;
+};
+
+static int64_t draw(struct disk_choices *choices, int64_t bound) {
+    return random_stream_range(CONTAINER_OF(choices, struct drawn_choices, choices)->stream, 0,
+                               bound - 1);
+}
+
 void machine_crash(struct machine *machine) {
     ASSERT(!machine->crashed);
+    struct drawn_choices drawn = {.choices = {.pick = draw}, .stream = &machine->faults};
     machine->crashed = true;
     machine->crash_at = 0;
-    machine->survivor =
-        disk_survivor(machine->disk, machine->crash_kind == SIM_CRASH_POWER, &machine->faults);
+    machine->survivor = machine->crash_kind == SIM_CRASH_POWER
+                            ? disk_after_power_cut(machine->disk, &drawn.choices)
+                            : disk_copy(machine->disk);
     sim_note(machine->sim, machine->disk_operations);
     net_machine_gone(machine);
 }
@@ -327,6 +339,7 @@ void sim_machine_restart(struct machine *machine) {
     machine->crashed = false;
     machine->stopped = false;
     machine->crash_at = 0;
+    machine->fault = (struct sim_disk_fault){0};
     machine->exit_code = 0;
     machine->on_signal = NULL;
     machine->log_level = LOG_LEVEL_INFO;

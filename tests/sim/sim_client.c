@@ -46,8 +46,9 @@ static void on_frame(struct conn *conn, struct frame *frame, void *ctx) {
                            response, &body_len);
     ASSERT(error == MESSAGE_OK && header_len + body_len == in.len);
     client->waiting = false;
-    client->answered(client->ctx, response); /* response and frame are valid until it returns */
-    frame_unref(frame);
+    frame_unref(client->frame);
+    client->frame = frame; /* the response points into it */
+    client->answered(client->ctx, response);
 }
 
 static void on_close(struct conn *conn, const char *reason, void *ctx) {
@@ -103,6 +104,7 @@ void sim_client_stop(struct sim_client *client) {
 void sim_client_release(struct sim_client *client) {
     buffer_release(&client->request);
     arena_release(&client->arena);
+    frame_unref(client->frame);
 }
 
 void sim_client_call(struct sim_client *client, int16_t api_key, int16_t version,

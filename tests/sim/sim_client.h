@@ -31,7 +31,8 @@ struct sim_client {
     bool waiting; /* for the connection, or for the answer */
     bool sent;
     struct buffer request;
-    struct arena arena; /* of the last answer */
+    struct arena arena;  /* of the last answer */
+    struct frame *frame; /* of the last answer */
     void (*answered)(void *ctx, const void *response);
     void *ctx;
 };
@@ -43,8 +44,8 @@ void sim_client_stop(struct sim_client *client);
 void sim_client_release(struct sim_client *client);
 
 /* Sends a request as soon as there is a connection; one at a time. The message may live on the
- * stack. `answered` gets the decoded response, valid until it returns, or NULL when the connection
- * broke meanwhile. */
+ * stack. `answered` gets the decoded response, valid until the next answer, or NULL when the
+ * connection broke meanwhile. */
 void sim_client_call(struct sim_client *client, int16_t api_key, int16_t version,
                      const void *message, void (*answered)(void *ctx, const void *response),
                      void *ctx);

@@ -326,6 +326,7 @@ Test(world, a_failed_sync_loses_what_it_covered_although_the_next_succeeds) {
     cr_assert_gt(seen, 0);
 }
 
+/* As on a real disk: what there was space for is in the file although the write failed. */
 Test(world, a_full_disk_refuses_growth_and_keeps_what_is_there) {
     struct sim_options options = perfect(3);
     options.disk_bytes_max = 100;
@@ -340,6 +341,12 @@ Test(world, a_full_disk_refuses_growth_and_keeps_what_is_there) {
     int64_t usable = 0;
     cr_assert_eq(disk_usage(machine, "/", &total, &usable), 0);
     cr_assert_eq(total, 100);
+    cr_assert_eq(usable, 0);
+    int64_t size = 0;
+    cr_assert_eq(file_size(file, &size), 0);
+    cr_assert_eq(size, 100);
+    cr_assert_eq(file_truncate(file, 90), 0);
+    cr_assert_eq(disk_usage(machine, "/", &total, &usable), 0);
     cr_assert_eq(usable, 10);
     file_unref(file);
     cr_assert_eq(path_unlink(machine, "f"), 0);
@@ -361,6 +368,52 @@ Test(world, writes_fail_at_the_rate_that_was_asked_for) {
     cr_assert(failed > 230 && failed < 370);
     file_unref(file);
     sim_free(sim);
+}
+
+Test(world, a_fault_hits_the_operations_that_it_was_laid_for) {
+    struct disk_test test = disk_test(1);
+    struct machine *machine = test.machine;
+    struct file *file = open_new(machine, "f");
+    sim_disk_fault(machine, &(struct sim_disk_fault){
+                                .after = 1, .count = 2, .error = -ENOSPC, .partial = true});
+    cr_assert_eq(file_write_at(file, "abcd", 4, 0), 0);
+    cr_assert_eq(file_write_at(file, "efgh", 4, 4), -ENOSPC);
+    int64_t size = 0;
+    cr_assert_eq(file_size(file, &size), 0);
+    cr_assert_eq(size, 6, "half of the write is there");
+    cr_assert_eq(file_truncate(file, 4), 0, "a full disk lets files be cut");
+    cr_assert_eq(file_write_at(file, "efgh", 4, 4), 0);
+    sim_disk_fault(machine, &(struct sim_disk_fault){.count = 1, .error = -EIO});
+    cr_assert_eq(file_sync(file), -EIO);
+    cr_assert_eq(file_sync(file), 0);
+    file_unref(file);
+    cr_assert_eq(directory_sync(machine, "."), 0);
+    cut_power(&test);
+    struct slice content;
+    cr_assert_eq(sim_disk_read(machine, "f", &content), 0);
+    cr_assert_eq(content.len, 0, "what a failed sync covered is lost");
+    sim_free(test.sim);
+}
+
+Test(world, a_saved_disk_can_be_started_from_again) {
+    struct disk_test test = disk_test(1);
+    struct machine *machine = test.machine;
+    cr_assert_eq(sim_disk_mkdir(machine, "d"), 0);
+    cr_assert_eq(sim_disk_write(machine, "d/f", SLICE_LIT("one")), 0);
+    struct disk *saved = sim_disk_save(machine);
+    cr_assert_eq(sim_disk_write(machine, "d/f", SLICE_LIT("two")), 0);
+    cr_assert_eq(sim_disk_rename(machine, "d/f", "d/g"), 0);
+    cr_assert_eq(sim_disk_break(machine, "d/g", -EACCES, 0), 0);
+    struct file *file = NULL;
+    cr_assert_eq(file_open(machine, "d/g", FILE_READ, &file), -EACCES);
+    cr_assert_eq(sim_disk_remove(machine, "d"), 0);
+    struct slice content;
+    cr_assert_eq(sim_disk_read(machine, "d/f", &content), -ENOENT);
+    sim_disk_restore(machine, saved, NULL);
+    cr_assert_eq(sim_disk_read(machine, "d/f", &content), 0);
+    cr_assert(slice_equal_str(content, "one"));
+    sim_disk_free(saved);
+    sim_free(test.sim);
 }
 
 Test(world, names_behave_as_on_a_real_disk) {
