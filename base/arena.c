@@ -16,6 +16,7 @@ struct arena_chunk {
     struct arena_chunk *next;
     size_t size; /* of data */
     size_t used;
+    bool kept; /* by arena_reset(): its memory was not taken for what the arena holds now */
     _Alignas(ARENA_ALIGN) uint8_t data[];
 };
 
@@ -39,20 +40,37 @@ void arena_reset(struct arena *arena) {
         arena_release(arena);
         kept->next = NULL;
         kept->used = 0;
+        kept->kept = true;
         arena->chunks = kept;
     }
     arena->used = 0;
 }
 
+/*
+ * A chunk with room for `size` bytes, or NULL beyond the limit. What is left unused of the chunk
+ * before it counts as used, so that what an arena takes from the heap stays within its limit (but
+ * for the headers of chunks).
+ */
 static struct arena_chunk *arena_grow(struct arena *arena, size_t size) {
     size_t chunk_size = ARENA_CHUNK_SIZE;
-    if (arena->chunks != NULL) {
-        chunk_size = arena->chunks->size * 2;
+    size_t lost = 0;
+    const struct arena_chunk *full = arena->chunks;
+    if (full != NULL) {
+        chunk_size = full->size * 2;
         chunk_size = chunk_size < ARENA_CHUNK_SIZE_MAX ? chunk_size : ARENA_CHUNK_SIZE_MAX;
+        lost = full->kept ? 0 : full->size - full->used;
     }
     if (chunk_size < size) {
         chunk_size = size;
     }
+    if (arena->limit != SIZE_MAX) {
+        size_t left = arena->limit - arena->used;
+        if (lost > left || size > left - lost) {
+            return NULL;
+        }
+        chunk_size = chunk_size < left - lost ? chunk_size : left - lost;
+    }
+    arena->used += lost;
     struct arena_chunk *chunk = xmalloc(sizeof(*chunk) + chunk_size);
     *chunk = (struct arena_chunk){.next = arena->chunks, .size = chunk_size};
     arena->chunks = chunk;
@@ -70,6 +88,9 @@ void *arena_alloc(struct arena *arena, size_t size) {
     struct arena_chunk *chunk = arena->chunks;
     if (chunk == NULL || size > chunk->size - chunk->used) {
         chunk = arena_grow(arena, size);
+        if (chunk == NULL) {
+            return NULL;
+        }
     }
     void *ptr = chunk->data + chunk->used;
     chunk->used += size;

@@ -1,8 +1,9 @@
 /*
  * Memory that is freed all at once: everything of a request lives in its arena.
  *
- * An arena may carry a limit. Allocation beyond it returns NULL, which callers that size memory by
- * what a peer sent must check; an arena without limit never returns NULL.
+ * An arena may carry a limit, of all that it takes from the heap. Allocation beyond it returns NULL,
+ * which callers that size memory by what a peer sent must check; an arena without limit never
+ * returns NULL.
  */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
@@ -17,7 +18,7 @@ struct arena_chunk;
 
 struct arena {
     struct arena_chunk *chunks; /* newest first; private */
-    size_t used;                /* bytes handed out, alignment included */
+    size_t used;                /* bytes handed out, or lost to alignment and the ends of chunks */
     size_t limit;               /* of `used`; SIZE_MAX is none */
 };
 

@@ -67,6 +67,7 @@ static bool decode_entry(struct producers *producers, const uint8_t *p) {
     int32_t offset_delta = (int32_t)load_be32(p + 22);
     int64_t txn_first_offset = (int64_t)load_be64(p + 38);
     if (producer_id < 0 || last_offset < -1 || offset_delta < 0 || txn_first_offset < -1 ||
+        last_offset == INT64_MAX || txn_first_offset == INT64_MAX ||
         (last_offset >= 0 && offset_delta > last_offset)) {
         return false;
     }

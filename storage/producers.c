@@ -239,7 +239,7 @@ void producers_update(struct producers *producers, const struct batch *batch,
 void producers_expire(struct producers *producers, int64_t now_ms, int64_t expiration_ms) {
     HMAP_FOREACH(node, &producers->by_id) {
         struct producer *producer = CONTAINER_OF(node, struct producer, by_id);
-        if (producer->txn_first_offset < 0 && now_ms - producer->last_timestamp >= expiration_ms) {
+        if (producer->txn_first_offset < 0 && producer->last_timestamp <= now_ms - expiration_ms) {
             hmap_remove(&producers->by_id, node);
             free(producer);
         }

@@ -1,22 +1,22 @@
 /* The first byte chooses codec and step, the rest is the stream; what comes out has a limit. */
-#include <stdlib.h>
-
-#include "base/memory.h"
 #include "protocol/compression.h"
+#include "tests/fuzz/fuzz.h"
 
-#define OUTPUT_MAX ((size_t)1 << 20)
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#define OUTPUT_MAX ((size_t)1 << 16)
+#define STEP_MAX   ((size_t)1 << 16)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    static uint8_t *piece;
     if (size == 0) {
         return 0;
     }
+    if (piece == NULL) {
+        piece = (uint8_t *)xmalloc(STEP_MAX);
+    }
     enum compression codec = (enum compression)(data[0] % COMPRESSION_COUNT);
-    size_t step = (data[0] & 0x80) != 0 ? 65536 : 1 + data[0] / COMPRESSION_COUNT;
+    size_t step = (data[0] & 0x80) != 0 ? STEP_MAX : 1 + data[0] / COMPRESSION_COUNT;
     struct decompressor *decompressor =
-        decompressor_new(codec, slice_make(data + 1, size - 1), OUTPUT_MAX);
-    uint8_t *piece = xmalloc(step);
+        decompressor_new(codec, fuzz_input(data + 1, size - 1), OUTPUT_MAX);
     size_t produced = 0;
     int64_t got;
     while ((got = decompressor_read(decompressor, piece, step)) > 0) {
@@ -24,7 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         produced += (size_t)got;
     }
     ASSERT(produced <= OUTPUT_MAX);
-    free(piece);
     decompressor_free(decompressor);
     return 0;
 }

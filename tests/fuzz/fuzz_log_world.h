@@ -1,48 +1,74 @@
-/* A log directory on a simulated disk, made of fuzzed files. */
-#ifndef TESTS_FUZZ_LOG_WORLD_H
-#define TESTS_FUZZ_LOG_WORLD_H
+/* A log directory of the fuzz machine, made of fuzzed files: loaded, read, searched. */
+#ifndef TESTS_FUZZ_FUZZ_LOG_WORLD_H
+#define TESTS_FUZZ_FUZZ_LOG_WORLD_H
 
-#include "base/memory.h"
-#include "runtime/file.h"
-#include "runtime/log.h"
-#include "runtime/sim/sim.h"
-#include "storage/log.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 
-struct fuzz_world {
-    struct sim *sim;
-    struct machine *machine;
-};
+#include "storage/log.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/machine.h"
 
-static inline struct fuzz_world fuzz_world_new(void) {
-    const struct sim_options options = {.seed = 1};
-    struct fuzz_world world = {.sim = sim_new(&options)};
-    world.machine = sim_machine_new(world.sim, "10.0.0.1", 1);
-    log_set_level(world.machine, LOG_LEVEL_ERROR);
-    ASSERT(path_mkdir(world.machine, "t-0") == 0);
-    return world;
+#define FUZZ_LOG_DIR "t-0"
+
+static inline void fuzz_lookup_done(struct log_lookup *lookup, int result) {
+    ASSERT(IMPLIES(result == 0 && lookup->found_offset >= 0,
+                   lookup->found_offset < log_end_offset(lookup->log)));
 }
 
-static inline void fuzz_put_file(struct fuzz_world *world, const char *path, const void *data,
-                                 size_t size) {
-    struct file *file = NULL;
-    ASSERT(file_open(world->machine, path, FILE_WRITE | FILE_CREATE, &file) == 0);
-    ASSERT(size == 0 || file_write_at(file, data, size, 0) == 0);
-    file_unref(file);
+static inline void fuzz_log_closed(struct log *log, int result, void *ctx) {
+    log_free(log);
 }
 
-/* Loads the directory; reads all of it, and asks what can be asked without a loop. */
-static inline void fuzz_load(struct fuzz_world *world, bool clean) {
+/* What is read is whole batches that lie in the file. */
+static inline void fuzz_read_log(struct log *log) {
+    int64_t offset = log_start_offset(log);
+    for (int i = 0; i < 16 && offset < log_end_offset(log); i++) {
+        struct log_range range;
+        if (log_read(log, offset, log_end_offset(log), 200, true, &range) != 0 || range.len == 0) {
+            break;
+        }
+        int64_t size = 0;
+        ASSERT(file_size(range.file, &size) == 0 && range.pos + (int64_t)range.len <= size);
+        ASSERT(range.next_offset > offset);
+        file_unref(range.file);
+        offset = range.next_offset;
+    }
+}
+
+static inline void fuzz_search_log(struct log *log, int64_t timestamp) {
+    struct log_lookup by_time = {0};
+    struct log_lookup by_max = {0};
+    log_find_timestamp(log, &by_time, timestamp, log_end_offset(log), fuzz_lookup_done);
+    log_find_max_timestamp(log, &by_max, log_end_offset(log), fuzz_lookup_done);
+    fuzz_machine_run();
+    static struct arena arena;
+    arena.limit = SIZE_MAX;
+    struct log_aborted *aborted = NULL;
+    int count = 0;
+    if (log_aborted_transactions(log, 0, log_end_offset(log), &arena, &aborted, &count) == 0) {
+        ASSERT(count >= 0);
+    }
+    arena_reset(&arena);
+}
+
+/* Loads the directory; a refusal says why. `search` goes through the indexes too, and closes the
+ * log as a clean shutdown does. */
+static inline void fuzz_load(bool clean, bool search, int64_t timestamp) {
     struct log_options options = {
-        .machine = world->machine,
-        .directory = "t-0",
+        .machine = fuzz_machine(),
+        .directory = FUZZ_LOG_DIR,
         .clean = clean,
         .log_start_offset = -1,
         .high_watermark = INT64_MAX,
         .config = {.segment_bytes = 1 << 20,
+                   .segment_ms = INT64_MAX,
                    .segment_index_bytes = 1 << 20,
                    .index_interval_bytes = 100,
+                   .retention_ms = -1,
+                   .retention_bytes = -1,
+                   .flush_messages = INT64_MAX,
+                   .flush_ms = INT64_MAX,
                    .producer_id_expiration_ms = INT64_MAX},
     };
     struct log *log = NULL;
@@ -54,27 +80,15 @@ static inline void fuzz_load(struct fuzz_world *world, bool clean) {
     ASSERT(log_start_offset(log) <= log_high_watermark(log));
     ASSERT(log_high_watermark(log) <= log_end_offset(log));
     ASSERT(log_last_stable_offset(log) <= log_high_watermark(log));
-    int64_t offset = log_start_offset(log);
-    for (int i = 0; i < 100 && offset < log_end_offset(log); i++) {
-        struct log_range range;
-        if (log_read(log, offset, log_end_offset(log), 200, true, &range) != 0 || range.len == 0) {
-            break;
-        }
-        int64_t size = 0;
-        ASSERT(file_size(range.file, &size) == 0 && range.pos + (int64_t)range.len <= size);
-        ASSERT(range.next_offset > offset);
-        file_unref(range.file);
-        offset = range.next_offset;
+    fuzz_read_log(log);
+    if (!search) {
+        log_free(log);
+        return;
     }
-    struct arena arena;
-    arena_init(&arena, SIZE_MAX);
-    struct log_aborted *aborted = NULL;
-    int count = 0;
-    if (log_aborted_transactions(log, 0, log_end_offset(log), &arena, &aborted, &count) != 0) {
-        count = 0;
-    }
-    arena_release(&arena);
-    log_free(log);
+    log_start_on(log, machine_shard(fuzz_machine(), 0));
+    fuzz_search_log(log, timestamp);
+    log_close(log, true, fuzz_log_closed, NULL);
+    fuzz_machine_run();
 }
 
 #endif
