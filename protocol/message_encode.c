@@ -73,7 +73,7 @@ static enum message_error encode_records(struct writer *writer, const struct fie
         buffer_append(writer->out, records->data, records->len);
     } else if (writer->external == NULL) {
         return MESSAGE_INVALID;
-    } else if (!writer->out->failed) {
+    } else {
         writer->external->fn(writer->external->ctx, writer->out->len, records->external,
                              records->len);
     }

@@ -42,9 +42,12 @@ struct listener_options {
     size_t frame_memory_max; /* of unfinished and unanswered frames over all connections of the
                                 machine; above it no socket is read (queued.max.request.bytes);
                                 0 is no limit */
-    size_t output_max;   /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
-    int exchanges_max;   /* open exchanges of a connection above which it is not read */
-    int64_t idle_max_ms; /* connections.max.idle.ms; -1 for never */
+    size_t output_max; /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
+    size_t
+        output_memory_max; /* unsent reply bytes in memory, over the connections of a shard, above
+                              which those that took nothing for longest are closed; 0: no limit */
+    int exchanges_max;     /* open exchanges of a connection above which it is not read */
+    int64_t idle_max_ms;   /* connections.max.idle.ms; -1 for never */
     struct conn_limits *limits; /* of connections; NULL for none; must outlive the listener */
     int limits_index;           /* which of its listeners this is */
 };
@@ -61,6 +64,9 @@ struct listener_handler {
      * valid and must still be ended; their replies are dropped. `conn` is invalid after this
      * returned. */
     void (*on_close)(struct conn *conn, const char *reason, void *ctx);
+
+    /* Output that had reached output_max fell below it. May be NULL. */
+    void (*on_drained)(struct conn *conn, void *ctx);
 };
 
 /*

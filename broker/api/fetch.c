@@ -268,7 +268,8 @@ static void fetch_timer(struct timer *timer) {
 /* ---- Gathering --------------------------------------------------------------------------------
  */
 
-/* Keeps to the byte limit over all shards, in the order of the items. */
+/* Keeps to the byte limit over all shards, in the order of the items. Each shard lets its first
+ * batch through though it is larger than was asked for; of these only one is sent. */
 static void fetch_trim(struct fetch_op *op) {
     int64_t left = op->bytes_max;
     bool any = false;
@@ -277,14 +278,15 @@ static void fetch_trim(struct fetch_op *op) {
         if (item->range.len == 0) {
             continue;
         }
-        if (any && (int64_t)item->range.len > left) {
+        int64_t len = (int64_t)item->range.len;
+        if (any && (len > left || len > item->wanted.bytes_max)) {
             file_unref(item->range.file);
             item->range = (struct log_range){0};
             item->aborted_count = 0;
             continue;
         }
         any = true;
-        left -= (int64_t)item->range.len;
+        left -= len;
     }
 }
 

@@ -7,6 +7,7 @@
 #include "broker/server/server_internal.h"
 #include "protocol/generated/api_versions_response.h"
 #include "protocol/generated/response_header.h"
+#include "runtime/file.h"
 #include "runtime/log.h"
 
 struct request *request_take(struct server_shard *shard) {
@@ -124,7 +125,23 @@ static struct reply *reply_assemble(const struct buffer *encoded,
     return reply;
 }
 
-/* NULL when the response does not fit any frame. */
+static void let_go_of_files(const struct external_parts *parts) {
+    for (int i = 0; i < parts->count; i++) {
+        file_unref(parts->parts[i].records->file);
+    }
+}
+
+/* Whether the bytes and the records between them make one frame. */
+static bool fits_frame(const struct buffer *encoded, const struct external_parts *parts) {
+    uint64_t len = encoded->len;
+    for (int i = 0; i < parts->count; i++) {
+        len += parts->parts[i].len;
+    }
+    return len <= INT32_MAX;
+}
+
+/* NULL when the response does not fit any frame; the references of its records are gone then too.
+ */
 static struct reply *request_encode(struct request *request, int16_t version,
                                     const void *response) {
     const struct api *api = api_by_key(request->api_key);
@@ -139,7 +156,12 @@ static struct reply *request_encode(struct request *request, int16_t version,
     bool encoded =
         message_encode(&response_header_desc, header_version, &header, out, NULL) == MESSAGE_OK &&
         message_encode(api->response, version, response, out, &external) == MESSAGE_OK;
-    struct reply *reply = encoded ? reply_assemble(out, &parts) : NULL;
+    struct reply *reply = NULL;
+    if (encoded && fits_frame(out, &parts)) {
+        reply = reply_assemble(out, &parts);
+    } else {
+        let_go_of_files(&parts);
+    }
     if (out->cap > SCRATCH_KEEP_MAX) {
         buffer_release(out);
     }

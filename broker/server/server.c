@@ -16,8 +16,11 @@
 /* Pipelined frames of one connection that are received ahead of being handled. */
 #define EXCHANGES_MAX 64
 
-/* Unsent responses above which a connection is not read. */
+/* Unsent responses above which a connection is not read, and its next request not begun. */
 #define OUTPUT_MAX ((size_t)1024 * 1024)
+
+/* Unsent responses of a shard's connections that may be in memory. */
+#define OUTPUT_MEMORY_MAX ((size_t)128 * 1024 * 1024)
 
 /* Key and version, which stand at the start of every request header, and the correlation id. */
 #define HEADER_FIXED_LEN 8
@@ -104,6 +107,9 @@ static bool client_may_start(const struct client *client) {
     if (client->closing || client->queue_head == NULL) {
         return false;
     }
+    if (conn_output_len(client->conn) >= OUTPUT_MAX) {
+        return false; /* on_drained() goes on */
+    }
     if (client->in_flight == 0) {
         return true;
     }
@@ -173,6 +179,10 @@ static void on_frame(struct conn *conn, struct exchange *exchange, struct frame 
     client_dispatch(client);
 }
 
+static void on_drained(struct conn *conn, void *ctx) {
+    client_dispatch(conn_data(conn));
+}
+
 static void on_close(struct conn *conn, const char *reason, void *ctx) {
     struct client *client = conn_data(conn);
     LOG_DEBUG(client->shard->owner->node->machine, "server", "connection gone",
@@ -193,6 +203,7 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
 static const struct listener_handler client_handler = {
     .on_open = on_open,
     .on_frame = on_frame,
+    .on_drained = on_drained,
     .on_close = on_close,
 };
 
@@ -272,6 +283,7 @@ static struct listener_options listener_options(const struct server *server, int
         .frame_max = (size_t)config_int(node->config, CONFIG_SOCKET_REQUEST_MAX_BYTES),
         .frame_memory_max = queued_max > 0 ? (size_t)queued_max : 0,
         .output_max = OUTPUT_MAX,
+        .output_memory_max = OUTPUT_MEMORY_MAX,
         .exchanges_max = EXCHANGES_MAX,
         .idle_max_ms = config_int(node->config, CONFIG_CONNECTIONS_MAX_IDLE_MS),
         .limits = server_limits_shared(server->limits),

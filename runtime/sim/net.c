@@ -119,8 +119,21 @@ static void deliver(struct conn *conn, struct frame *frame) {
     conn->listener->handler.on_frame(conn, exchange, frame, conn->listener->ctx);
 }
 
+static void tell_drained(struct conn *conn) {
+    const struct listener *listener = conn->listener;
+    if (conn->state == CONN_OPEN && output_len(conn) < listener->options.output_max) {
+        conn->output_full = false;
+        if (listener->handler.on_drained != NULL) {
+            listener->handler.on_drained(conn, listener->ctx);
+        }
+    }
+}
+
 void pipe_pump(struct pipe *pipe, int side) {
     struct lane *lane = &pipe->lanes[side];
+    if (pipe->ends[side] != NULL && pipe->ends[side]->output_full) {
+        tell_drained(pipe->ends[side]);
+    }
     for (;;) {
         struct conn *conn = pipe->ends[side];
         if (conn == NULL || conn->state != CONN_OPEN || list_empty(&lane->packets) ||
@@ -141,7 +154,7 @@ void pipe_pump(struct pipe *pipe, int side) {
         }
         lane->bytes -= frame->len;
         struct conn *sender = pipe->ends[1 - side];
-        if (sender != NULL && sender->output_blocked) {
+        if (sender != NULL && (sender->output_blocked || sender->output_full)) {
             pipe_schedule(pipe, 1 - side, sender->shard, pipe->sim->now_us, pipe_pump);
         }
         deliver(conn, frame);
@@ -180,6 +193,8 @@ static void send_frame(struct conn *conn, struct frame *frame) {
         return;
     }
     pipe_send(conn->pipe, 1 - conn->side, frame, NULL);
+    conn->output_full =
+        conn->listener != NULL && output_len(conn) >= conn->listener->options.output_max;
 }
 
 void conn_send(struct conn *conn, struct reply *reply) {

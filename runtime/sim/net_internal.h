@@ -73,7 +73,8 @@ struct conn {
     int pause_count;
     struct list exchanges;
     int exchange_count;
-    bool output_blocked; /* wants to know when output was delivered */
+    bool output_blocked;
+    bool output_full; /* as handler.on_drained wants it */ /* wants to know when output was delivered */
     char reason[CLOSE_REASON_SIZE];
 };
 

@@ -268,11 +268,24 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
     }
 }
 
+static void tell_drained(struct conn *conn) {
+    const struct listener *listener = conn->listener_shard->listener;
+    if (conn->output_len < listener->options.output_max) {
+        conn->output_full = false;
+        if (listener->handler.on_drained != NULL) {
+            listener->handler.on_drained(conn, listener->ctx);
+        }
+    }
+}
+
 void conn_service(struct conn *conn) {
     if (conn->state != CONN_OPEN) {
         return;
     }
     conn_flush(conn);
+    if (conn->state == CONN_OPEN && conn->output_full) {
+        tell_drained(conn);
+    }
     if (conn->state == CONN_OPEN && !list_linked(&conn->memory_link)) {
         if (conn->stash != NULL) {
             consume_stash(conn);

@@ -20,17 +20,70 @@
 #include "runtime/uv/file_fd.h"
 #include "runtime/uv/net_internal.h"
 
-#define PREFIX_LEN 4
+#define PREFIX_LEN       4
+#define STUCK_MEMORY_MIN ((size_t)64 * 1024) /* less does not make a connection worth closing */
+#define STUCK_SILENT_MS  1000
+#define STUCK_HURRY      4 /* times the limit */
 
 static size_t min_size(size_t a, size_t b) {
     return a < b ? a : b;
+}
+
+static void account_memory(struct conn *conn, const struct reply *reply) {
+    size_t len = 0;
+    for (int i = 0; i < reply->part_count; i++) {
+        len += reply->parts[i].kind == REPLY_FILE ? 0 : reply->parts[i].len;
+    }
+    conn->output_memory += len;
+    conn->net->output_memory += len;
 }
 
 void conn_output_append(struct conn *conn, struct reply *reply) {
     store_be32(reply->prefix, (uint32_t)reply->len);
     list_append(&conn->output, &reply->link);
     conn->output_len += PREFIX_LEN + reply->len;
+    account_memory(conn, reply);
+    if (conn->listener_shard != NULL) {
+        const struct listener_options *options = &conn->listener_shard->listener->options;
+        conn->output_full = conn->output_full || conn->output_len >= options->output_max;
+        if (options->output_memory_max > 0 &&
+            conn->net->output_memory > options->output_memory_max) {
+            conn->net->output_memory_limit = options->output_memory_max;
+        }
+    }
     conn_mark_dirty(conn);
+}
+
+/* ---- Output of those who do not take it ------------------------------------------------------ */
+
+/* The connection that holds memory and took nothing for longest; NULL when all are alive. */
+static struct conn *find_stuck(struct net_shard *net, int64_t silent_ms) {
+    int64_t latest_ms = shard_now_ms(net->shard) - silent_ms;
+    struct conn *stuck = NULL;
+    LIST_FOREACH(it, &net->conns) {
+        struct conn *conn = CONTAINER_OF(it, struct conn, link);
+        if (conn->state == CONN_OPEN && conn->listener_shard != NULL && conn->send_blocked &&
+            conn->output_memory >= STUCK_MEMORY_MIN && conn->active_ms <= latest_ms &&
+            (stuck == NULL || conn->active_ms < stuck->active_ms)) {
+            stuck = conn;
+        }
+    }
+    return stuck;
+}
+
+void conn_output_keep_limit(struct net_shard *net) {
+    size_t limit = net->output_memory_limit;
+    net->output_memory_limit = 0;
+    while (limit > 0 && net->output_memory > limit) {
+        /* Who has just begun to be slow is given a moment, unless it gets out of hand. */
+        int64_t silent_ms = net->output_memory / STUCK_HURRY > limit ? 0 : STUCK_SILENT_MS;
+        struct conn *conn = find_stuck(net, silent_ms);
+        if (conn == NULL) {
+            return;
+        }
+        conn_close(conn, "it does not take its answers, which hold too much memory");
+        conn_finish_close(conn);
+    }
 }
 
 /* ---- Ranges of files that are not cached ----------------------------------------------------- */
@@ -209,6 +262,10 @@ static void advance(struct conn *conn, size_t len) {
             if (conn->part_sent < part->len) {
                 return;
             }
+            if (part->kind != REPLY_FILE) {
+                conn->output_memory -= part->len;
+                conn->net->output_memory -= part->len;
+            }
             reply_part_release(part);
             conn->part++;
             conn->part_sent = 0;
@@ -299,4 +356,6 @@ void conn_output_release(struct conn *conn) {
         reply_free(reply);
     }
     conn->output_len = 0;
+    conn->net->output_memory -= conn->output_memory;
+    conn->output_memory = 0;
 }

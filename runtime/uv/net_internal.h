@@ -59,6 +59,9 @@ struct net_shard {
     struct list exchange_pool;
     struct exchange_slab *exchange_slabs;
 
+    size_t output_memory;       /* of conn.output_memory over all */
+    size_t output_memory_limit; /* what it exceeded in this turn; else 0 */
+
     uint8_t *scratch;    /* SCRATCH_SIZE, made at the first receive */
     uint8_t *file_chunk; /* FILE_CHUNK_SIZE, made at the first use */
     struct iovec iov[OUTPUT_IOV_MAX];
@@ -151,10 +154,12 @@ struct conn {
     struct list exchanges;
     int exchange_count;
 
-    struct list output; /* of struct reply */
-    size_t output_len;  /* unsent bytes, prefixes included */
-    size_t prefix_sent; /* of the first reply, as the next two */
-    int part;           /* the one being sent */
+    struct list output;   /* of struct reply */
+    size_t output_len;    /* unsent bytes, prefixes included */
+    size_t output_memory; /* of them, those that are not in files */
+    bool output_full;     /* output_len reached output_max and has not fallen below since */
+    size_t prefix_sent;   /* of the first reply, as the next two */
+    int part;             /* the one being sent */
     size_t part_sent;
     bool send_blocked; /* until the socket is writable */
     size_t chunk_max;  /* of file bytes read for one send */
@@ -203,6 +208,9 @@ void address_format(const struct sockaddr_storage *address, char out[INET6_ADDRS
 void conn_output_append(struct conn *conn, struct reply *reply);
 void conn_flush(struct conn *conn);
 void conn_output_release(struct conn *conn);
+
+/* At the end of a turn: closes connections while the unsent output of all is too much memory. */
+void conn_output_keep_limit(struct net_shard *net);
 
 /* ---- listener.c ---- */
 

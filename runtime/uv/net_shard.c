@@ -153,6 +153,7 @@ bool net_shard_turn_end(struct net_shard *net) {
         list_remove(&conn->dirty_link);
         conn_service(conn);
     }
+    conn_output_keep_limit(net);
     while (!list_empty(&net->closing)) {
         conn_finish_close(LIST_FIRST(&net->closing, struct conn, closing_link));
     }

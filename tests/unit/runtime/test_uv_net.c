@@ -39,6 +39,7 @@ static int shard_count = 1;
 static pthread_t thread;
 static pthread_barrier_t ready;
 static atomic_int frames_seen;
+static atomic_int drained;
 static atomic_int opened;
 static atomic_int closed;
 static pthread_mutex_t reason_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -118,7 +119,12 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
     atomic_fetch_add(&closed, 1);
 }
 
-static const struct listener_handler HANDLER = {on_open, on_frame, on_close};
+static void on_drained(struct conn *conn, void *ctx) {
+    cr_assert_lt(conn_output_len(conn), options.output_max);
+    atomic_fetch_add(&drained, 1);
+}
+
+static const struct listener_handler HANDLER = {on_open, on_frame, on_close, on_drained};
 
 static void start(void *ctx) {
     options.host = "127.0.0.1";
@@ -522,6 +528,51 @@ Test(uv_net, closing_a_listener_closes_its_connections_on_all_shards) {
         expect_closed(fds[i]);
         close(fds[i]);
     }
+}
+
+/* ---- Receivers that do not receive ----------------------------------------------------------- */
+
+Test(uv_net, the_server_is_told_when_a_slow_receiver_has_caught_up) {
+    serve();
+    int fd = dial();
+    send_text(fd, "b");
+    char *data = xmalloc(BIG_LEN + 4);
+    cr_assert_eq(recv(fd, data, BIG_LEN / 2, MSG_WAITALL), BIG_LEN / 2);
+    cr_assert_eq(drained, 0);
+    cr_assert_eq(recv(fd, data, BIG_LEN / 2 + 4, MSG_WAITALL), BIG_LEN / 2 + 4);
+    send_text(fd, "e");
+    expect_text(fd, "e");
+    cr_assert_eq(drained, 1);
+    free(data);
+    close(fd);
+}
+
+Test(uv_net, those_who_take_nothing_are_closed_when_their_answers_are_too_much_memory) {
+    options.output_memory_max = 3 * BIG_LEN;
+    serve();
+    int good = dial();
+    int stuck[16];
+    for (int i = 0; i < 16; i++) {
+        stuck[i] = dial();
+        send_text(stuck[i], "b");
+        send_text(good, "e");
+        expect_text(good, "e");
+    }
+    while (closed == 0) {
+        send_text(good, "e");
+        expect_text(good, "e");
+    }
+    char *data = xmalloc(BIG_LEN + 4);
+    int whole = 0;
+    for (int i = 0; i < 16; i++) {
+        whole += recv(stuck[i], data, BIG_LEN + 4, MSG_WAITALL) == BIG_LEN + 4;
+        close(stuck[i]);
+    }
+    cr_assert_geq(whole, 3, "only as many as necessary are closed");
+    cr_assert_leq(whole, 12, "four times the limit is never exceeded");
+    free(data);
+    send_text(good, "e");
+    expect_text(good, "e");
 }
 
 /* ---- Limits of connections ------------------------------------------------------------------- */
