@@ -15,8 +15,10 @@
 #include "protocol/generated/api_versions_request.h"
 #include "protocol/generated/metadata_request.h"
 #include "tools/bench/consumer.h"
+#include "tools/bench/member.h"
 #include "tools/bench/producer.h"
 #include "tools/bench/report.h"
+#include "tools/bench/start.h"
 
 #define PRODUCE      0
 #define FETCH        1
@@ -86,6 +88,7 @@ struct loop {
     struct bench *bench;
     const struct phase *phase;
     int64_t next_tick_ns;
+    int64_t next_heartbeat_ns;
     int64_t progress_ns; /* of the last line */
     uint64_t progress_records;
     uint64_t ticks;
@@ -154,7 +157,7 @@ static int64_t earlier(int64_t a, int64_t b) {
 /* When something is to be done although nothing comes in. */
 static int64_t next_deadline(const struct loop *loop) {
     const struct bench *bench = loop->bench;
-    int64_t deadline = loop->next_tick_ns;
+    int64_t deadline = earlier(loop->next_tick_ns, loop->next_heartbeat_ns);
     if (bench->open_loop && bench->dispatched < bench->event_count) {
         deadline = earlier(deadline, schedule_due_ns(&bench->schedule, bench->dispatched));
     }
@@ -184,6 +187,7 @@ static void run_phase(struct bench *bench, const struct phase *phase) {
     bench->sending = true;
     do {
         producers_dispatch(bench, now);
+        loop.next_heartbeat_ns = members_dispatch(bench, now);
         wait_events(bench, next_deadline(&loop));
         now = bench_now_ns();
         take_samples(&loop, now);
@@ -245,6 +249,16 @@ static bool run_load(struct bench *bench) {
     bench->event_count = bench->open_loop
                              ? schedule_due_count(&bench->schedule, bench->measure_to_ns - 1)
                              : UINT64_MAX;
+    run_phase(bench, &load_phase);
+    return true;
+}
+
+static bool run_idle(struct bench *bench) {
+    struct consumer_range range = {.from = bench->topic.offsets};
+    if (!members_open(bench) || !consumers_open(bench, &range, true)) {
+        return false;
+    }
+    set_window(bench, bench->options->warmup_s, bench->options->duration_s);
     run_phase(bench, &load_phase);
     return true;
 }
@@ -378,6 +392,7 @@ static bool run(struct bench *bench) {
     case BENCH_CONSUME:
         return run_consume(bench);
     case BENCH_IDLE:
+        return run_idle(bench);
     case BENCH_PRODUCE:
     case BENCH_E2E:
     case BENCH_PING:
@@ -399,6 +414,7 @@ static int run_and_report(const struct bench_options *options) {
     good = good && run(bench);
     producers_close(bench);
     consumers_close(bench);
+    members_close(bench);
     if (bench->topic.created && !options->keep_topic) {
         topic_delete(&bench->topic, &bench->rpc);
     }
@@ -416,6 +432,9 @@ static int run_and_report(const struct bench_options *options) {
 }
 
 int bench_main(int argc, char **argv) {
+    if (argc > 0 && strcmp(argv[0], "start") == 0) {
+        return bench_start_main(argc, argv);
+    }
     struct bench_options options;
     bool help;
     int status = bench_options_parse(argc, argv, &options, &help);

@@ -34,6 +34,7 @@ struct bench_totals {
     uint64_t batches; /* that consumers got */
     uint64_t records;
     uint64_t bytes;
+    uint64_t heartbeats; /* answers */
 };
 
 /* The totals and clocks at one moment. */
@@ -55,6 +56,7 @@ struct bench_faults {
 
 struct producer;
 struct consumer;
+struct member;
 
 struct bench {
     const struct bench_options *options;
@@ -70,6 +72,8 @@ struct bench {
     int producer_count;
     struct consumer *consumers;
     int consumer_count;
+    struct member *members;
+    int member_count;
 
     struct schedule schedule;
     bool open_loop;

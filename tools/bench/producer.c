@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "base/memory.h"
 #include "protocol/generated/api_versions_response.h"
@@ -226,6 +227,11 @@ static bool init_producer_id(struct bench *bench, struct producer *producer) {
     request.transaction_timeout_ms = INT32_MAX;
     const struct init_producer_id_response *response =
         rpc_call(&bench->rpc, INIT_PRODUCER_ID, version, &request);
+    struct timespec wait = {.tv_nsec = 100000000};
+    for (int i = 0; i < 100 && response != NULL && error_retriable(response->error_code); i++) {
+        nanosleep(&wait, NULL);
+        response = rpc_call(&bench->rpc, INIT_PRODUCER_ID, version, &request);
+    }
     if (response == NULL || response->error_code != ERROR_NONE) {
         fprintf(stderr, "bench: no producer id: %s\n",
                 response == NULL ? "no answer" : error_name(response->error_code));

@@ -16,6 +16,8 @@ struct figures {
     double bytes_s;
     double consumed_records_s;
     double consumed_bytes_s;
+    double fetches_s;
+    double heartbeats_s;
     uint64_t requests; /* acknowledged */
     uint64_t records;  /* acknowledged, or consumed when nothing is produced */
     uint64_t bytes;
@@ -46,6 +48,8 @@ static struct figures figures_of(const struct bench *bench) {
     f.bytes_s = (double)f.bytes / s;
     f.consumed_records_s = (double)consumed_records / s;
     f.consumed_bytes_s = (double)consumed_bytes / s;
+    f.fetches_s = (double)(to->totals.fetches - from->totals.fetches) / s;
+    f.heartbeats_s = (double)(to->totals.heartbeats - from->totals.heartbeats) / s;
     bool known = bench->pid != 0 && to->broker_cpu_ns >= 0 && from->broker_cpu_ns >= 0;
     f.cpu_s = known ? (double)(to->broker_cpu_ns - from->broker_cpu_ns) / NS_PER_S : -1;
     f.own_cpu_s = (double)(to->own_cpu_ns - from->own_cpu_ns) / NS_PER_S;
@@ -64,7 +68,8 @@ const char *report_verdict(const struct bench *bench) {
         return "requests were not answered";
     }
     if (options->mode == BENCH_IDLE) {
-        return NULL;
+        bool alive = bench->totals.fetches > 0 && bench->totals.heartbeats > 0;
+        return alive ? NULL : "nothing happened";
     }
     if (bench->totals.sent == 0 && bench->totals.records == 0) {
         return "nothing happened";
@@ -144,18 +149,24 @@ static void fault_lines(const struct bench *bench, FILE *out) {
 
 void report_table(const struct bench *bench, FILE *out) {
     struct figures f = figures_of(bench);
-    if (bench->open_loop && bench->options->mode != BENCH_IDLE) {
+    if (bench->options->mode == BENCH_IDLE) {
+        fprintf(out, "idle consumers   %d; %.1f answers to Fetch/s, %.1f to Heartbeat/s\n",
+                bench->options->consumers, f.fetches_s, f.heartbeats_s);
+    }
+    if (bench->open_loop) {
         fprintf(out, "offered          %.0f %s/s\n", f.offered,
                 bench->options->mode == BENCH_PING ? "requests" : "records");
     }
-    fprintf(out, "%s%.0f records/s, %.0f requests/s, %.2f MB/s\n",
-            bench->options->mode == BENCH_CONSUME ? "consumed         " : "acknowledged     ",
-            f.records_s, f.requests_s, f.bytes_s / 1e6);
+    if (bench->options->mode != BENCH_IDLE) {
+        fprintf(out, "%s%.0f records/s, %.0f requests/s, %.2f MB/s\n",
+                bench->options->mode == BENCH_CONSUME ? "consumed         " : "acknowledged     ",
+                f.records_s, f.requests_s, f.bytes_s / 1e6);
+    }
     if (bench->options->mode == BENCH_E2E) {
         fprintf(out, "consumed         %.0f records/s, %.2f MB/s\n", f.consumed_records_s,
                 f.consumed_bytes_s / 1e6);
     }
-    if (bench->options->mode != BENCH_CONSUME) {
+    if (bench->options->mode != BENCH_CONSUME && bench->options->mode != BENCH_IDLE) {
         latency_table(bench, out);
     }
     if (f.cpu_s >= 0) {
@@ -229,11 +240,12 @@ void report_json(const struct bench *bench, FILE *out) {
             "{\"mode\":\"%s\",\"loop\":\"%s\",\"seconds\":%.3f,\"offered_s\":%.3f,"
             "\"requests_s\":%.3f,\"records_s\":%.3f,\"bytes_s\":%.1f,"
             "\"consumed_records_s\":%.3f,\"consumed_bytes_s\":%.1f,"
+            "\"fetches_s\":%.3f,\"heartbeats_s\":%.3f,"
             "\"requests\":%" PRIu64 ",\"records\":%" PRIu64 ",\"bytes\":%" PRIu64
             ",\"batch_bytes\":%zu,",
             modes[bench->options->mode], bench->open_loop ? "open" : "closed", f.seconds, f.offered,
             f.requests_s, f.records_s, f.bytes_s, f.consumed_records_s, f.consumed_bytes_s,
-            f.requests, f.records, f.bytes, bench->payload.batch_len);
+            f.fetches_s, f.heartbeats_s, f.requests, f.records, f.bytes, bench->payload.batch_len);
     json_latency("ack_ms", bench->ack, out);
     json_latency("e2e_ms", bench->e2e, out);
     json_latency("client_lag_ms", bench->lag, out);
