@@ -108,16 +108,18 @@ def make_topics(broker, topic, scenario):
 
 
 def allowed_warnings(client, scenario):
-    """Either a list, for all scenarios, or a list for each."""
+    """Either a list, for all scenarios, or a list for each and one for all under "*"."""
     warnings = client.get("warnings", [])
     if isinstance(warnings, dict):
-        warnings = warnings.get(scenario.name, [])
+        warnings = warnings.get(scenario.name, []) + warnings.get("*", [])
     return [re.compile(pattern) for pattern in warnings]
 
 
 @pytest.mark.parametrize("driver,description,client,scenario", list(cells()))
 def test_client(driver, description, client, scenario, warm_broker, request):
     lacks = client.get("lacks", {}).get(scenario.name)
+    if not lacks and request.config.getoption("--broker") == "kafka":
+        lacks = client.get("lacks_on_kafka", {}).get(scenario.name)
     if lacks:
         note(request, driver, client, scenario, f"lacks: {lacks}")
         pytest.skip(f"the client lacks it: {lacks}")
