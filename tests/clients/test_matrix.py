@@ -92,6 +92,7 @@ def warm_broker(shared_broker):
 
 
 def make_topics(broker, topic, scenario):
+    from confluent_kafka import TopicPartition
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
@@ -100,11 +101,24 @@ def make_topics(broker, topic, scenario):
         topics.append(NewTopic(f"{topic}-{suffix}", scenario.partitions, 1, config=config))
     for future in admin.create_topics(topics).values():
         future.result(30)
-    # Kafka answers before all of its parts know of the topics.
+    # Answered, a topic need not be there yet: its logs are made when the brokers hear of it.
+    wanted = [TopicPartition(t.topic, p) for t in topics for p in range(t.num_partitions)]
     deadline = time.monotonic() + 30
-    while any(t.topic not in admin.list_topics(timeout=30).topics for t in topics):
+    while not leaders_answer(admin, wanted):
         assert time.monotonic() < deadline, f"{topic} does not appear"
         time.sleep(0.05)
+
+
+def leaders_answer(admin, partitions):
+    from confluent_kafka import KafkaException
+    from confluent_kafka.admin import OffsetSpec
+
+    try:
+        for future in admin.list_offsets({p: OffsetSpec.latest() for p in partitions}).values():
+            future.result(30)
+    except KafkaException:
+        return False
+    return True
 
 
 def allowed_warnings(client, scenario):
