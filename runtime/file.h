@@ -81,6 +81,9 @@ enum path_kind { PATH_MISSING, PATH_FILE, PATH_DIRECTORY, PATH_OTHER };
 
 MUST_CHECK int path_kind(struct machine *machine, const char *path, enum path_kind *out); /* fast */
 
+/* Of a file: file_mtime_ms() without opening it for longer. */
+MUST_CHECK int path_mtime_ms(struct machine *machine, const char *path, int64_t *out); /* fast */
+
 /* Makes creations, renames and unlinks in this directory durable. Blocks. */
 MUST_CHECK int directory_sync(struct machine *machine, const char *path);
 

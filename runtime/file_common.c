@@ -12,6 +12,16 @@ int file_write_at(struct file *file, const void *data, size_t len, int64_t pos) 
     return file_writev_at(file, &part, 1, pos);
 }
 
+int path_mtime_ms(struct machine *machine, const char *path, int64_t *out) {
+    struct file *file = NULL;
+    int err = file_open(machine, path, FILE_READ, &file);
+    if (err == 0) {
+        err = file_mtime_ms(file, out);
+    }
+    file_unref(file);
+    return err;
+}
+
 int directory_sync_parent(struct machine *machine, const char *path) {
     const char *slash = strrchr(path, '/');
     if (slash == NULL) {

@@ -57,15 +57,20 @@ bool checkpoint_parse(struct slice text, struct arena *arena, struct checkpoint_
 }
 
 int checkpoint_read(struct machine *machine, const char *dir, const char *name, struct arena *arena,
-                    struct checkpoint_entry **out, int *count) {
+                    struct checkpoint_entry **out, int *count, int64_t *written_ms) {
     struct path path;
     path_join(&path, dir, name);
     *out = NULL;
     *count = 0;
     uint8_t *bytes = NULL;
     size_t len = 0;
+    *written_ms = 0;
     int result = file_read_all(machine, path.text, CHECKPOINT_MAX, &bytes, &len);
+    if (result == 0) {
+        result = path_mtime_ms(machine, path.text, written_ms);
+    }
     if (result != 0) {
+        free(bytes);
         return result == -ENOENT ? 0 : result;
     }
     if (!checkpoint_parse(slice_make(bytes, len), arena, out, count)) {

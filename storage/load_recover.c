@@ -34,9 +34,13 @@ int load_segment_end(struct loader *loader, struct segment *segment, int64_t *ou
                       BATCH_CURSOR_WINDOW_MIN);
     int result;
     while ((result = batch_cursor_next(&cursor, &batch, &at)) == 1) {
+        int valid = batch_cursor_check_crc(&cursor, &batch, at);
+        if (valid != 1) {
+            return valid == 0 ? -EBADMSG : valid;
+        }
         *out = batch_last_offset(&batch) + 1;
     }
-    return result == -EBADMSG ? 0 : result;
+    return result;
 }
 
 /* Accounts a batch that lies at `at`; *ended as producers_update(). */
@@ -75,10 +79,6 @@ int load_clean_tail(struct loader *loader) {
     if (result < 0) {
         return result;
     }
-    result = segment_know_max_timestamp(active);
-    if (result != 0) {
-        return result;
-    }
     int64_t pos = 0;
     result = offset_index_floor(active->offset_index, active->offset_count, INT32_MAX, &pos);
     if (result != 0) {
@@ -92,13 +92,9 @@ int load_clean_tail(struct loader *loader) {
         log->end_offset = active->base_offset;
         while ((result = batch_cursor_next(&cursor, &batch, &at)) == 1) {
             log->end_offset = batch_last_offset(&batch) + 1;
-            if (batch.max_timestamp > active->max_timestamp) {
-                active->max_timestamp = batch.max_timestamp;
-                active->max_timestamp_offset = batch_last_offset(&batch);
-            }
         }
         if (result == 0 && log->end_offset > active->base_offset) {
-            return 0;
+            return segment_know_max_timestamp(active);
         }
         pos = 0;
     }
@@ -107,13 +103,16 @@ int load_clean_tail(struct loader *loader) {
 
 /* ---- Producer state -------------------------------------------------------------------------- */
 
-static bool read_snapshot(struct loader *loader, int64_t offset) {
+/* 1: read; 0: not understood; or an errno. */
+static int read_snapshot(struct loader *loader, int64_t offset) {
     struct path path;
     path_of_offset(&path, loader->log->directory, offset, SUFFIX_SNAPSHOT, "");
     uint8_t *bytes = NULL;
     size_t len = 0;
-    if (file_read_all(loader->machine, path.text, SNAPSHOT_MAX, &bytes, &len) != 0) {
-        return false;
+    int result = file_read_all(loader->machine, path.text, SNAPSHOT_MAX, &bytes, &len);
+    if (result != 0) {
+        errmsg_set(loader->errmsg, "cannot read %s: %s", path.text, strerror(-result));
+        return result;
     }
     bool good = producers_decode(&loader->log->producers, slice_make(bytes, len), offset);
     free(bytes);
@@ -140,13 +139,50 @@ static int replay_segment(struct loader *loader, struct segment *segment, int64_
     return result < 0 ? result : 0;
 }
 
+/* Whether the snapshot knows the producer of the last batch below its offset, and nothing newer. */
+static bool snapshot_agrees(struct loader *loader, int64_t offset) {
+    struct log *log = loader->log;
+    const struct producer *last = producers_newest(&log->producers);
+    struct segment *segment = log->segments[log_segment_index(log, offset - 1)];
+    if (last != NULL && last->batches[last->batch_count - 1].last_offset >= offset) {
+        return false;
+    }
+    if (offset <= segment->base_offset) {
+        return true;
+    }
+    struct batch_cursor cursor;
+    struct segment_hit hit;
+    int found =
+        segment_find(segment, offset - 1, &cursor, loader->window, BATCH_CURSOR_WINDOW_MIN, &hit);
+    segment_close_files(segment);
+    if (found != 1 || batch_last_offset(&hit.batch) != offset - 1 || hit.batch.producer_id < 0 ||
+        (hit.batch.attributes & BATCH_ATTR_CONTROL) != 0) {
+        return true; /* nothing to compare with */
+    }
+    int64_t age_ms = clock_wall_ms(loader->machine) - hit.batch.max_timestamp;
+    bool forgotten = age_ms > log->config.producer_id_expiration_ms;
+    return forgotten || (last != NULL && last->producer_id == hit.batch.producer_id &&
+                         last->batches[last->batch_count - 1].last_offset == offset - 1);
+}
+
 int load_producers(struct loader *loader, int64_t end_offset) {
     struct log *log = loader->log;
     producers_reset(&log->producers, log->segments[0]->base_offset);
-    for (int i = loader->snapshot_count - 1; i >= 0; i--) {
-        if (loader->snapshots[i] <= end_offset && read_snapshot(loader, loader->snapshots[i])) {
-            break;
+    int read = 0;
+    for (int i = loader->snapshot_count - 1; i >= 0 && read == 0; i--) {
+        if (loader->snapshots[i] <= end_offset) {
+            read = read_snapshot(loader, loader->snapshots[i]);
+            if (read == 1 && !snapshot_agrees(loader, loader->snapshots[i])) {
+                LOG_WARN(loader->machine, "storage", "producer snapshot is of another log",
+                         "dir=%s offset=%" PRId64 " action=\"the one before it is used\"",
+                         log->directory, loader->snapshots[i]);
+                producers_reset(&log->producers, log->segments[0]->base_offset);
+                read = 0;
+            }
         }
+    }
+    if (read < 0) {
+        return read;
     }
     int64_t from = log->producers.end_offset;
     int result = 0;
@@ -257,18 +293,37 @@ static int empty_indexes(struct segment *segment) {
                                        segment->base_offset);
 }
 
-/* Checks and accounts one batch: 1 good, 0 damaged, or an errno. */
+/* No checksum covers offset and epoch. */
+static bool in_place(const struct loader *loader, const struct segment *segment,
+                     const struct batch *batch) {
+    const struct log *log = loader->log;
+    /* Compaction leaves gaps, but not in what was appended last. */
+    bool may_gap =
+        log->config.cleanup_compact &&
+        (segment != log_active(log) || log->end_offset < loader->options->recovery_point);
+    bool epoch_back =
+        batch->partition_leader_epoch >= 0 && batch->partition_leader_epoch < loader->last_epoch;
+    return !epoch_back && batch->base_offset >= log->end_offset &&
+           (may_gap || batch->base_offset == log->end_offset) &&
+           batch_last_offset(batch) - segment->base_offset <= INT32_MAX;
+}
+
+/* Checks and accounts one batch: 1 good, 0 damaged, or an errno; -EUCLEAN when its bytes are good
+ * but cannot be in this place. */
 static int recover_batch(struct loader *loader, struct segment *segment,
                          struct batch_cursor *cursor, const struct batch *batch, int64_t at) {
     struct log *log = loader->log;
-    if (batch->base_offset < log->end_offset ||
-        batch_last_offset(batch) - segment->base_offset > INT32_MAX) {
-        return 0;
-    }
     int result = batch_cursor_check_crc(cursor, batch, at);
     if (result != 1) {
         return result;
     }
+    if (!in_place(loader, segment, batch)) {
+        return damaged(loader, segment, at, "the batch there has the offset or epoch of another");
+    }
+    if (!load_epoch_agrees(loader, batch)) {
+        return -ESTALE;
+    }
+    loader->last_epoch = batch->partition_leader_epoch;
     result = segment_index_batch(segment, batch, at, log->config.index_interval_bytes);
     struct txn_end ended = {0};
     if (result == 0) {
@@ -302,6 +357,7 @@ static int cut_tail(struct loader *loader, int index, int64_t pos) {
 static int recover_segment(struct loader *loader, int index) {
     struct log *log = loader->log;
     struct segment *segment = log->segments[index];
+    segment->unverified_end = 0;
     int result = segment_open_log(segment);
     if (result == 0) {
         result = empty_indexes(segment);
@@ -357,6 +413,7 @@ static int check_follows(struct loader *loader, int index, bool *follows) {
 int load_recover(struct loader *loader, int first) {
     struct log *log = loader->log;
     loader->changed = true;
+    loader->last_epoch = -1;
     log->names_dirty = true; /* the crash may have come before the sync of new names */
     log->end_offset = log->segments[first]->base_offset;
     int result = 0;
@@ -377,7 +434,7 @@ int load_recover(struct loader *loader, int first) {
             result = recover_segment(loader, i);
         }
     }
-    if (result != 0 && result != -EUCLEAN) {
+    if (result != 0 && result != -EUCLEAN && result != -ESTALE) {
         errmsg_set(loader->errmsg, "cannot recover %s: %s", log->directory, strerror(-result));
     }
     return result;

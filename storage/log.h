@@ -62,7 +62,9 @@ struct log_options {
     bool clean;             /* the log dir was shut down cleanly: no recovery */
     int64_t recovery_point; /* from recovery-point-offset-checkpoint; 0 when unknown */
     int64_t log_start_offset; /* from log-start-offset-checkpoint; -1 when unknown */
-    int64_t high_watermark;   /* from replication-offset-checkpoint; -1 when unknown */
+    bool start_is_sure;     /* log_start_offset comes from somewhere better than a checkpoint; a log
+                               that     ends below it begins anew there */
+    int64_t high_watermark; /* from replication-offset-checkpoint; -1 when unknown */
     void (*on_failure)(struct log *log, int error,
                        void *ctx); /* the log dir is to be taken offline */
     void *ctx;

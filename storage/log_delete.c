@@ -16,6 +16,8 @@
 #include "storage/log_internal.h"
 #include "storage/txn_index.h"
 
+#define EPOCHS_RETRY_MS 5
+
 /* The .log last: while it is there, the rest belongs to it. */
 static const char *const segment_suffixes[] = {SUFFIX_SNAPSHOT, SUFFIX_TXN_INDEX, SUFFIX_TIME_INDEX,
                                                SUFFIX_INDEX, SUFFIX_LOG};
@@ -57,9 +59,29 @@ static void rename_run(struct work *work) {
     }
 }
 
+/* On a full disk the leader epochs cannot be written; then an empty file stays as the sign that the
+ * first segment was deleted, until the next load. */
+static int leave_sign(const struct log *log, int64_t base) {
+    struct path path;
+    struct file *file = NULL;
+    path_of_offset(&path, log->directory, base, SUFFIX_LOG, SUFFIX_DELETED);
+    int result = file_open(log->machine, path.text, FILE_WRITE, &file);
+    if (result == 0) {
+        result = file_truncate(file, 0);
+    }
+    if (result == 0) {
+        result = file_sync(file);
+    }
+    file_unref(file);
+    return result == -ENOENT ? 0 : result;
+}
+
 static void unlink_run(struct work *work) {
     struct delete_batch *batch = CONTAINER_OF(work, struct delete_batch, work);
     const struct log *log = batch->log;
+    if (batch->leave_sign) {
+        batch->result = leave_sign(log, batch->bases[--batch->count]);
+    }
     for (int i = 0; i < batch->count; i++) {
         for (size_t k = 0; k < ARRAY_LEN(segment_suffixes); k++) {
             struct path path;
@@ -126,8 +148,15 @@ static void delete_step(struct log *log) {
         }
         next_ms = batch->unlink_at_ms < next_ms ? batch->unlink_at_ms : next_ms;
     }
-    if (due != NULL) {
+    /* The leader epochs say where the log starts. Until they do, what was renamed is the only sign
+     * that segments were deleted, not lost. */
+    bool epochs_behind = (log->epochs.dirty && log->bytes > 0) || log->job != NULL;
+    bool disk_full = now_ms < log->sync_retry_ms;
+    if (due != NULL && epochs_behind && !disk_full) {
+        timer_start(&log->delete_timer, EPOCHS_RETRY_MS);
+    } else if (due != NULL) {
         log->deleting = due;
+        due->leave_sign = epochs_behind;
         work_submit(log->shard, &due->work, unlink_run, unlink_done);
     } else if (next_ms != INT64_MAX) {
         timer_start(&log->delete_timer, next_ms - now_ms);
@@ -171,6 +200,7 @@ void log_delete_segments(struct log *log, int count) {
     epochs_cut_start(&log->epochs, log->start_offset);
     list_append(&log->deletes, &batch->link);
     if (log->shard != NULL) {
+        log_schedule(log); /* the epochs are to be written */
         delete_step(log);
     }
 }
@@ -187,8 +217,12 @@ static bool may_delete(const struct log *log, int i) {
            (i + 1 < log->segment_count || log->segments[i]->size > 0);
 }
 
+/* INT64_MAX, not old, when it cannot be known: what is damaged is not deleted. */
 static int64_t youngest_ms(struct segment *segment) {
-    if (segment_know_max_timestamp(segment) == 0 && segment->max_timestamp >= 0) {
+    if (segment_know_max_timestamp(segment) != 0) {
+        return INT64_MAX;
+    }
+    if (segment->max_timestamp >= 0) {
         return segment->max_timestamp;
     }
     int64_t mtime_ms = INT64_MAX; /* unknown: not old */
@@ -304,7 +338,7 @@ static int unlink_segment(struct log *log, int64_t base, bool with_snapshot) {
     return 0;
 }
 
-/* Snapshots above the end would vouch for records that are gone. */
+/* Snapshots vouch for what is below them: those above the new end go before the records do. */
 static int drop_snapshots(struct log *log, int64_t above) {
     char **names = NULL;
     size_t count = 0;
@@ -319,7 +353,7 @@ static int drop_snapshots(struct log *log, int64_t above) {
         }
     }
     free(names);
-    return result == -ENOENT ? 0 : result;
+    return result == 0 ? directory_sync(log->machine, log->directory) : result;
 }
 
 static int drop_last_segment(struct log *log) {
@@ -435,10 +469,7 @@ static int after_truncation(struct log *log) {
     while (log->seal_count > 0 && log->seals[log->seal_count - 1].offset > log->end_offset) {
         buffer_release(&log->seals[--log->seal_count].snapshot);
     }
-    int result = drop_snapshots(log, log->end_offset);
-    if (result == 0) {
-        result = log_reload_producers(log);
-    }
+    int result = log_reload_producers(log);
     if (result == 0 && log->error == 0) {
         result = log->job == NULL ? log_sync_now(log) : 0;
     }
@@ -462,7 +493,10 @@ int log_truncate(struct log *log, int64_t offset) {
     if (log->job != NULL) {
         return -EBUSY;
     }
-    int result = truncate_to(log, offset);
+    int result = drop_snapshots(log, offset);
+    if (result == 0) {
+        result = truncate_to(log, offset);
+    }
     if (result == 0) {
         result = after_truncation(log);
     }
@@ -479,7 +513,7 @@ int log_restart_at(struct log *log, int64_t offset) {
     if (log->deleting != NULL || log->job != NULL) {
         return -EBUSY;
     }
-    int result = 0;
+    int result = drop_snapshots(log, offset);
     while (log->segment_count > 0 && result == 0) {
         result = drop_last_segment(log);
     }

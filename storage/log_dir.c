@@ -100,7 +100,7 @@ bool partition_metadata_parse(struct slice text, struct uuid *topic_id) {
            text_next_word(&line, &word) && uuid_parse(word, topic_id);
 }
 
-static struct uuid read_topic_id(struct machine *machine, const char *path) {
+static struct uuid read_topic_id(struct machine *machine, const char *path, int64_t *created_ms) {
     struct path file;
     uint8_t *bytes = NULL;
     size_t len = 0;
@@ -111,6 +111,9 @@ static struct uuid read_topic_id(struct machine *machine, const char *path) {
             topic_id = UUID_ZERO;
         }
         free(bytes);
+        if (path_mtime_ms(machine, file.text, created_ms) != 0) {
+            *created_ms = 0;
+        }
     }
     return topic_id;
 }
@@ -137,7 +140,11 @@ int log_dir_list(struct machine *machine, const char *dir, struct arena *arena,
         struct path path;
         enum path_kind kind = PATH_MISSING;
         result = path_kind(machine, path_join(&path, dir, names[i]), &kind);
-        if (result != 0 || kind != PATH_DIRECTORY || skipped(names[i])) {
+        if (result != 0) {
+            errmsg_set(errmsg, "cannot look at %s: %s", path.text, strerror(-result));
+            break;
+        }
+        if (kind != PATH_DIRECTORY || skipped(names[i])) {
             continue;
         }
         struct log_dir_entry *entry = &entries[found];
@@ -151,7 +158,7 @@ int log_dir_list(struct machine *machine, const char *dir, struct arena *arena,
             result = -EINVAL;
             break;
         }
-        entry->topic_id = read_topic_id(machine, path.text);
+        entry->topic_id = read_topic_id(machine, path.text, &entry->created_ms);
         found++;
     }
     free(names);

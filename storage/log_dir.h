@@ -52,9 +52,10 @@ struct checkpoint_entry {
 };
 
 /* Entries in the arena; no file gives none. A malformed file gives none too, with a warning in the
- * log: recovery then starts at 0. */
+ * log: recovery then starts at 0. *written_ms: when the file was written, by the disk's clock. */
 MUST_CHECK int checkpoint_read(struct machine *machine, const char *dir, const char *name,
-                               struct arena *arena, struct checkpoint_entry **out, int *count);
+                               struct arena *arena, struct checkpoint_entry **out, int *count,
+                               int64_t *written_ms);
 MUST_CHECK int checkpoint_write(struct machine *machine, const char *dir, const char *name,
                                 const struct checkpoint_entry *entries, int count);
 
@@ -73,6 +74,7 @@ struct log_dir_entry {
     struct slice topic; /* of a partition */
     int32_t partition;
     struct uuid topic_id; /* from partition.metadata; zero when unreadable */
+    int64_t created_ms;   /* when partition.metadata was written, by the disk's clock; 0: unknown */
 };
 
 /* Partition directories, without __cluster_metadata-0; in the arena. -EINVAL names a directory that

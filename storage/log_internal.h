@@ -41,6 +41,7 @@ struct delete_batch {
     int count;
     int64_t unlink_at_ms; /* shard time; once renamed */
     bool renamed;
+    bool leave_sign; /* the leader epochs do not say yet that these are gone */
     int result;
 };
 

@@ -62,26 +62,59 @@ static int first_to_recover(const struct loader *loader) {
     return first;
 }
 
-static int load_segments(struct loader *loader) {
+/* 1: done; 0: it was not that clean after all. */
+static int load_clean(struct loader *loader) {
     struct log *log = loader->log;
-    int first = first_to_recover(loader);
-    if (first == log->segment_count) {
-        int result = load_clean_tail(loader);
-        if (result == 0) {
-            return load_producers(loader, log->end_offset);
-        }
-        if (result != -EBADMSG) {
-            errmsg_set(loader->errmsg, "cannot read the end of %s: %s", log->directory,
-                       strerror(-result));
-            return result;
-        }
-        first = log->segment_count - 1; /* not that clean after all */
+    int result = load_clean_tail(loader);
+    if (result == -EBADMSG) {
+        return 0;
     }
-    int result = load_producers(loader, log->segments[first]->base_offset);
+    if (result != 0) {
+        errmsg_set(loader->errmsg, "cannot read the end of %s: %s", log->directory,
+                   strerror(-result));
+        return result;
+    }
+    int64_t synced = loader->options->recovery_point;
+    if (synced > 0 && log->end_offset != synced) {
+        return 0;
+    }
+    result = load_producers(loader, log->end_offset);
+    return result == 0 ? 1 : result;
+}
+
+static int recover_from(struct loader *loader, int first) {
+    int result = load_producers(loader, loader->log->segments[first]->base_offset);
     return result != 0 ? result : load_recover(loader, first);
 }
 
-/* Everything is below the checkpointed log start: the log begins anew there. */
+static int load_segments(struct loader *loader) {
+    struct log *log = loader->log;
+    int result = loader->rewrite_epochs ? 0 : load_check_epochs(loader);
+    int first = first_to_recover(loader);
+    if (result == 0) {
+        result = load_check_trusted(loader, first);
+    }
+    if (result != 0) {
+        return result;
+    }
+    first = first_to_recover(loader); /* an index may have turned out to lead nowhere */
+    if (first == log->segment_count) {
+        result = load_clean(loader);
+        if (result != 0) {
+            return result < 0 ? result : 0;
+        }
+        first = log->segment_count - 1;
+    }
+    result = recover_from(loader, first);
+    if (result == -ESTALE) {
+        load_distrust_epochs(loader);
+        log_sync_free(log); /* the seals come again */
+        result = recover_from(loader, 0);
+    }
+    return result;
+}
+
+/* Everything is below the log start: the log begins anew there. */
 static int restart_at(struct loader *loader, int64_t offset) {
     struct log *log = loader->log;
     LOG_WARN(loader->machine, "storage", "log ends below its start",
@@ -92,11 +125,27 @@ static int restart_at(struct loader *loader, int64_t offset) {
     return result != 0 ? result : make_first_segment(loader, offset);
 }
 
+/*
+ * The log start that was recorded, in a checkpoint and with the leader epochs. Neither has a
+ * checksum, and the checkpoint may be of a topic of the same name that is gone: the lower one
+ * counts, since records that come back do less harm than records that are lost.
+ */
+static int64_t start_offset(const struct loader *loader) {
+    const struct log *log = loader->log;
+    const struct epochs *epochs = &log->epochs;
+    int64_t first = log->segment_count > 0 ? log->segments[0]->base_offset : 0;
+    int64_t start = loader->options->log_start_offset;
+    if (!loader->options->start_is_sure && epochs->count > 0 &&
+        epochs->entries[0].start_offset < start) {
+        start = epochs->entries[0].start_offset;
+    }
+    return start > first ? start : first;
+}
+
 static void set_marks(struct loader *loader) {
     const struct log_options *options = loader->options;
     struct log *log = loader->log;
-    int64_t first = log->segments[0]->base_offset;
-    log->start_offset = options->log_start_offset > first ? options->log_start_offset : first;
+    log->start_offset = start_offset(loader);
     epochs_cut_end(&log->epochs, log->end_offset);
     epochs_cut_start(&log->epochs, log->start_offset);
     if (!loader->changed && !loader->rewrite_epochs) {
@@ -112,11 +161,37 @@ static void set_marks(struct loader *loader) {
                      log->config.producer_id_expiration_ms);
 }
 
+static int load_contents(struct loader *loader) {
+    struct log *log = loader->log;
+    const struct log_options *options = loader->options;
+    int result = 0;
+    if (log->segment_count == 0) {
+        result = options->start_is_sure ? 0 : load_check_reach(loader);
+        return result != 0 ? result : make_first_segment(loader, start_offset(loader));
+    }
+    if (!options->start_is_sure) {
+        result = load_check_start(loader);
+    }
+    if (result == 0) {
+        result = load_segments(loader);
+    }
+    int64_t start = start_offset(loader);
+    if (result == 0 && log->end_offset < start && !options->start_is_sure &&
+        (options->clean || log->config.durable)) {
+        errmsg_set(loader->errmsg,
+                   "%s ends at offset %" PRId64 ", below its start %" PRId64
+                   "; nothing was changed",
+                   log->directory, log->end_offset, start);
+        return -EUCLEAN;
+    }
+    if (result == 0 && log->end_offset < start) {
+        return restart_at(loader, start);
+    }
+    return result != 0 ? result : load_check_reach(loader);
+}
+
 static int load(struct loader *loader) {
     int result = load_make_directory(loader);
-    if (result == 0) {
-        result = load_clear_leftovers(loader);
-    }
     if (result == 0) {
         result = load_partition_metadata(loader);
     }
@@ -124,18 +199,15 @@ static int load(struct loader *loader) {
         result = load_epochs(loader);
     }
     if (result == 0) {
+        result = load_clear_leftovers(loader);
+    }
+    if (result == 0) {
         result = load_list_segments(loader);
     }
-    struct log *log = loader->log;
-    int64_t start = loader->options->log_start_offset > 0 ? loader->options->log_start_offset : 0;
-    if (result == 0 && log->segment_count == 0) {
-        result = make_first_segment(loader, start);
-    } else if (result == 0) {
-        result = load_segments(loader);
-        if (result == 0 && log->end_offset < start) {
-            result = restart_at(loader, start);
-        }
+    if (result == 0) {
+        result = load_contents(loader);
     }
+    struct log *log = loader->log;
     if (result == 0) {
         result = load_prune_snapshots(loader);
     }
@@ -177,6 +249,7 @@ int log_load(const struct log_options *options, struct log **out, struct errmsg 
     }
     free(loader.snapshots);
     free(loader.index_missing);
+    free(loader.first_batches);
     free(loader.window);
     free(loader.second_window);
     return result;

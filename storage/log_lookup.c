@@ -75,55 +75,96 @@ static int search_batch(struct log_lookup *lookup, int64_t start_offset, struct 
     return result;
 }
 
-/* Where to begin in the segment: all before has smaller timestamps. 0 when the indexes fail. */
-static int64_t start_position(const struct log *log, const struct lookup_segment *segment,
-                              int64_t timestamp) {
-    struct file *time_index = NULL;
-    struct file *offset_index = NULL;
+static void close_files(struct segment_files *files) {
+    file_unref(files->log);
+    file_unref(files->offset_index);
+    file_unref(files->time_index);
+    *files = (struct segment_files){0};
+}
+
+/* -ENOENT when the segment is gone. */
+static int open_files(const struct log *log, const struct lookup_segment *segment,
+                      struct segment_files *out) {
+    *out = (struct segment_files){.base_offset = segment->base_offset, .size = segment->size};
     int64_t size = 0;
+    int result = open_file(log, segment->base_offset, SUFFIX_LOG, &out->log);
+    if (result == 0) {
+        result = open_file(log, segment->base_offset, SUFFIX_INDEX, &out->offset_index);
+    }
+    if (result == 0) {
+        result = file_size(out->offset_index, &size);
+        out->offset_count = size / OFFSET_INDEX_ENTRY;
+    }
+    if (result == 0) {
+        result = open_file(log, segment->base_offset, SUFFIX_TIME_INDEX, &out->time_index);
+    }
+    if (result == 0) {
+        result = file_size(out->time_index, &size);
+        out->time_count = size / TIME_INDEX_ENTRY;
+    }
+    if (result != 0) {
+        close_files(out);
+    }
+    return result;
+}
+
+/* Whether the batch that ends at `relative`, found from `pos` on, has that timestamp. */
+static bool entry_agrees(const struct segment_files *files, int64_t pos, int64_t relative,
+                         int64_t timestamp) {
+    uint8_t window[BATCH_CURSOR_WINDOW_MIN];
+    struct batch_cursor cursor;
+    struct batch batch;
+    int64_t at = 0;
+    batch_cursor_init(&cursor, files->log, pos, files->size, window, sizeof(window));
+    while (batch_cursor_next(&cursor, &batch, &at) == 1) {
+        if (batch_last_offset(&batch) >= files->base_offset + relative) {
+            return batch.max_timestamp == timestamp &&
+                   batch_cursor_check_crc(&cursor, &batch, at) == 1;
+        }
+    }
+    return false;
+}
+
+/* Where to begin in the segment: all before has smaller timestamps. 0 when the indexes fail, or say
+ * what the log does not. */
+static int64_t start_position(const struct segment_files *files, int64_t timestamp) {
     int64_t relative = 0;
+    int64_t found = NO_TIMESTAMP;
     int64_t pos = 0;
-    int result = open_file(log, segment->base_offset, SUFFIX_TIME_INDEX, &time_index);
-    if (result == 0) {
-        result = file_size(time_index, &size);
+    int result =
+        time_index_floor(files->time_index, files->time_count, timestamp, &relative, &found);
+    if (result == 0 && found != NO_TIMESTAMP) {
+        result = offset_index_floor(files->offset_index, files->offset_count, relative, &pos);
     }
-    if (result == 0) {
-        result = time_index_floor(time_index, size / TIME_INDEX_ENTRY, timestamp, &relative);
-    }
-    if (result == 0) {
-        result = open_file(log, segment->base_offset, SUFFIX_INDEX, &offset_index);
-    }
-    if (result == 0) {
-        result = file_size(offset_index, &size);
-    }
-    if (result == 0) {
-        result = offset_index_floor(offset_index, size / OFFSET_INDEX_ENTRY, relative, &pos);
-    }
-    file_unref(time_index);
-    file_unref(offset_index);
-    return result == 0 && pos < segment->size ? pos : 0;
+    bool agrees = result == 0 && found != NO_TIMESTAMP && pos < files->size &&
+                  entry_agrees(files, pos, relative, found);
+    return agrees ? pos : 0;
 }
 
 /* 1 when the answer is known, 0 to go on with the next segment, or an errno. */
 static int search_segment(struct log_lookup *lookup, const struct lookup_state *state,
                           const struct lookup_segment *segment, int64_t timestamp) {
-    const struct log *log = lookup->log;
-    struct file *file = NULL;
-    int result = open_file(log, segment->base_offset, SUFFIX_LOG, &file);
+    struct segment_files files;
+    int result = open_files(lookup->log, segment, &files);
     if (result != 0) {
         return result == -ENOENT ? 0 : result;
     }
+    struct file *file = files.log;
     uint8_t window[BATCH_CURSOR_WINDOW_MIN];
     struct batch_cursor cursor;
     struct batch batch;
     int64_t at = 0;
-    int64_t pos = start_position(log, segment, timestamp);
+    int64_t pos = start_position(&files, timestamp);
     batch_cursor_init(&cursor, file, pos, segment->size, window, sizeof(window));
     for (bool first = true; (result = batch_cursor_next(&cursor, &batch, &at)) != 0;
          first = false) {
         if (first && pos > 0 && (result < 0 || batch.base_offset < segment->base_offset)) {
             batch_cursor_init(&cursor, file, 0, segment->size, window, sizeof(window));
             continue;
+        }
+        if (result == 1) {
+            result = batch_cursor_check_crc(&cursor, &batch, at);
+            result = result == 0 ? -EBADMSG : result;
         }
         if (result < 0) {
             break;
@@ -139,22 +180,18 @@ static int search_segment(struct log_lookup *lookup, const struct lookup_state *
             }
         }
     }
-    file_unref(file);
+    close_files(&files);
     return result;
 }
 
 static int know_max(const struct log *log, struct lookup_segment *segment) {
-    struct file *file = NULL;
-    int64_t size = 0;
-    int64_t relative = 0;
-    int result = open_file(log, segment->base_offset, SUFFIX_TIME_INDEX, &file);
+    struct segment_files files;
+    int64_t offset = 0;
+    int result = open_files(log, segment, &files);
     if (result == 0) {
-        result = file_size(file, &size);
+        result = segment_find_max_timestamp(&files, &segment->max_timestamp, &offset);
     }
-    if (result == 0) {
-        result = time_index_last(file, size / TIME_INDEX_ENTRY, &segment->max_timestamp, &relative);
-    }
-    file_unref(file);
+    close_files(&files);
     segment->max_known = true;
     return result == -ENOENT ? 0 : result;
 }

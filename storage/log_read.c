@@ -4,7 +4,11 @@
  * index.interval.bytes of headers, at the begin and at the end of the range.
  */
 #include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
 
+#include "base/memory.h"
+#include "runtime/log.h"
 #include "storage/log_internal.h"
 #include "storage/txn_index.h"
 
@@ -113,6 +117,117 @@ static int read_segment(struct log *log, struct segment *segment, const struct s
     return 0;
 }
 
+/* ---- Bytes that nobody has looked at yet ------------------------------------------------------
+ *
+ * What was closed cleanly, or lies below the recovery point, is not read when the log is loaded. It
+ * is checked when it is read for the first time, a step at a time, so that damage is an error and
+ * never data. The cost is one more reading of pages that are about to be sent.
+ */
+
+#define VERIFY_STEP   (256 << 10)
+#define VERIFY_WINDOW (64 << 10)
+
+static bool batch_in_place(const struct log *log, const struct segment *segment,
+                           const struct batch *batch, int64_t next_offset) {
+    int32_t epoch = batch->partition_leader_epoch;
+    bool gap = batch->base_offset > next_offset && !log->config.cleanup_compact;
+    bool known = epoch >= 0 && log->epochs.count > 0 &&
+                 batch->base_offset >= log->epochs.entries[0].start_offset;
+    return batch->base_offset >= next_offset && !gap &&
+           batch_last_offset(batch) - segment->base_offset <= INT32_MAX &&
+           batch_last_offset(batch) < log->end_offset &&
+           (!known || epochs_of_offset(&log->epochs, batch->base_offset) == epoch);
+}
+
+/* What the batch behind this one begins with, or the next segment, or the end of the log: no
+ * checksum covers offsets, so each batch vouches for the one before it. */
+static bool next_in_place(const struct log *log, const struct segment *segment,
+                          struct batch_cursor *cursor, int64_t next_offset) {
+    int64_t next = log->end_offset;
+    if (cursor->pos < segment->size) {
+        struct batch_cursor ahead = *cursor;
+        struct batch batch;
+        int64_t at = 0;
+        if (batch_cursor_next(&ahead, &batch, &at) != 1) {
+            return true; /* the damage is there */
+        }
+        next = batch.base_offset;
+        cursor->window_pos = ahead.window_pos; /* they share the window */
+        cursor->window_len = ahead.window_len;
+    } else if (segment != log_active(log)) {
+        next = log->segments[log_segment_index(log, segment->base_offset) + 1]->base_offset;
+    }
+    return next == next_offset || (next > next_offset && log->config.cleanup_compact);
+}
+
+/* Checks batches from `pos` on, one at least, up to about a step: -EUCLEAN for damage. *end: where
+ * the last good one ends; *next_offset: what follows on it. */
+static int verify_batches(const struct log *log, const struct segment *segment, int64_t pos,
+                          int64_t limit, int64_t *end, int64_t *next_offset) {
+    uint8_t *window = xmalloc(VERIFY_WINDOW);
+    struct batch_cursor cursor;
+    struct batch batch;
+    int64_t at = 0;
+    int result = 0;
+    batch_cursor_init(&cursor, segment->log_file, pos, segment->size, window, VERIFY_WINDOW);
+    *end = pos;
+    while (*end < limit && (*end == pos || *end - pos < VERIFY_STEP)) {
+        result = batch_cursor_next(&cursor, &batch, &at);
+        if (result == 1) {
+            result = batch_in_place(log, segment, &batch, *next_offset)
+                         ? batch_cursor_check_crc(&cursor, &batch, at)
+                         : 0;
+        }
+        if (result != 1 || !next_in_place(log, segment, &cursor, batch_last_offset(&batch) + 1)) {
+            break;
+        }
+        *end = cursor.pos;
+        *next_offset = batch_last_offset(&batch) + 1;
+    }
+    free(window);
+    return result < 0 && result != -EBADMSG ? result : *end > pos ? 0 : -EUCLEAN;
+}
+
+/* Cuts the range to what is good; the first batch must be. */
+static int verify_range(const struct log *log, struct segment *segment, struct log_range *range) {
+    int64_t end = range->pos + (int64_t)range->len;
+    bool verified = range->pos >= segment->verified_from && end <= segment->verified_to;
+    if (range->len == 0 || range->pos >= segment->unverified_end || verified) {
+        return 0;
+    }
+    int64_t good_end = 0;
+    int64_t next_offset = range->first_offset;
+    int result = verify_batches(log, segment, range->pos, end, &good_end, &next_offset);
+    if (result != 0) {
+        if (!segment->damage_told) {
+            segment->damage_told = true;
+            LOG_ERROR(log->machine, "storage", "segment is damaged",
+                      "dir=%s base_offset=%" PRId64 " offset=%" PRId64 " position=%" PRId64,
+                      log->directory, segment->base_offset, range->first_offset, range->pos);
+        }
+        return result;
+    }
+    if (range->pos > segment->verified_to || range->pos < segment->verified_from) {
+        segment->verified_from = range->pos;
+    }
+    segment->verified_to = good_end;
+    if (good_end < end) {
+        range->len = (size_t)(good_end - range->pos);
+        range->next_offset = next_offset;
+    }
+    return 0;
+}
+
+/* One line for each segment that cannot be read. */
+static void tell_unreadable(const struct log *log, struct segment *segment, int error) {
+    if (segment != NULL && !segment->damage_told) {
+        segment->damage_told = true;
+        LOG_ERROR(log->machine, "storage", "segment cannot be read",
+                  "dir=%s base_offset=%" PRId64 " reason=\"%s\"", log->directory,
+                  segment->base_offset, strerror(-error));
+    }
+}
+
 int log_read(struct log *log, int64_t offset, int64_t limit, size_t max_bytes, bool at_least_one,
              struct log_range *out) {
     *out = (struct log_range){.first_offset = offset, .next_offset = offset};
@@ -142,6 +257,11 @@ int log_read(struct log *log, int64_t offset, int64_t limit, size_t max_bytes, b
             struct segment_hit hit;
             segment = log->segments[i];
             result = segment_find(segment, offset, &cursor, window, sizeof(window), &hit);
+            if (result == 1 && hit.batch.base_offset > offset && segment->unverified_end > hit.at &&
+                !log->config.cleanup_compact) {
+                result = -EUCLEAN; /* what was here has another offset now */
+                break;
+            }
             if (result == 1) {
                 bool limited =
                     i == log->segment_count - 1 || limit < log->segments[i + 1]->base_offset;
@@ -156,11 +276,15 @@ int log_read(struct log *log, int64_t offset, int64_t limit, size_t max_bytes, b
     }
     if (result == 0 && out->len > 0) {
         result = segment_open_log(segment);
-        if (result == 0) {
-            out->file = file_ref(segment->log_file);
-        }
+    }
+    if (result == 0) {
+        result = verify_range(log, segment, out);
+    }
+    if (result == 0 && out->len > 0) {
+        out->file = file_ref(segment->log_file);
     }
     if (result != 0) {
+        tell_unreadable(log, segment, result);
         *out = (struct log_range){.first_offset = offset, .next_offset = offset};
     }
     return result;

@@ -9,6 +9,20 @@ void producers_init(struct producers *producers) {
     hmap_init(&producers->by_id);
 }
 
+const struct producer *producers_newest(const struct producers *producers) {
+    const struct producer *newest = NULL;
+    int64_t last_offset = -1;
+    HMAP_FOREACH(node, &producers->by_id) {
+        const struct producer *producer = CONTAINER_OF(node, struct producer, by_id);
+        if (producer->batch_count > 0 &&
+            producer->batches[producer->batch_count - 1].last_offset > last_offset) {
+            newest = producer;
+            last_offset = producer->batches[producer->batch_count - 1].last_offset;
+        }
+    }
+    return newest;
+}
+
 void producers_reset(struct producers *producers, int64_t end_offset) {
     HMAP_FOREACH(node, &producers->by_id) {
         hmap_remove(&producers->by_id, node);

@@ -73,6 +73,9 @@ struct txn_marker {
 
 void producers_init(struct producers *producers);
 void producers_release(struct producers *producers);
+/* The producer of the newest batch that is known; NULL when there is none. */
+const struct producer *producers_newest(const struct producers *producers);
+
 void producers_reset(struct producers *producers, int64_t end_offset);
 
 /* Checks a batch of a client. *duplicate is set for one that is in the window. */

@@ -232,20 +232,81 @@ int segment_know_max_timestamp(struct segment *segment) {
     if (segment->max_known) {
         return 0;
     }
-    int result = segment_open_indexes(segment);
+    int result = segment_open_log(segment);
+    if (result == 0) {
+        result = segment_open_indexes(segment);
+    }
     if (result != 0) {
         return result;
     }
+    const struct segment_files files = {
+        .base_offset = segment->base_offset,
+        .size = segment->size,
+        .log = segment->log_file,
+        .offset_index = segment->offset_index,
+        .offset_count = segment->offset_count,
+        .time_index = segment->time_index,
+        .time_count = segment->time_count,
+    };
+    result =
+        segment_find_max_timestamp(&files, &segment->max_timestamp, &segment->max_timestamp_offset);
+    segment->max_known = result == 0;
+    return result;
+}
+
+/* Walks from `pos` to the end for a larger timestamp, checking what it passes. With `expected`, the
+ * first batch that ends there must have it: 1 when that is so, 0 when it is not. */
+static int walk_for_max(const struct segment_files *files, int64_t pos, int64_t expected,
+                        int64_t expected_offset, int64_t *timestamp, int64_t *offset) {
+    uint8_t window[BATCH_CURSOR_WINDOW_MIN];
+    struct batch_cursor cursor;
+    struct batch batch;
+    int64_t at = 0;
+    int result = 0;
+    bool seen = expected == NO_TIMESTAMP;
+    *timestamp = NO_TIMESTAMP;
+    *offset = files->base_offset;
+    batch_cursor_init(&cursor, files->log, pos, files->size, window, sizeof(window));
+    while ((result = batch_cursor_next(&cursor, &batch, &at)) == 1) {
+        result = batch_cursor_check_crc(&cursor, &batch, at);
+        if (result != 1) {
+            return result == 0 ? -EBADMSG : result;
+        }
+        if (batch.max_timestamp > *timestamp) {
+            *timestamp = batch.max_timestamp;
+            *offset = batch_last_offset(&batch);
+        }
+        if (!seen && batch_last_offset(&batch) >= expected_offset) {
+            if (batch.max_timestamp != expected) {
+                return 0;
+            }
+            seen = true;
+        }
+    }
+    return result < 0 ? result : seen;
+}
+
+int segment_find_max_timestamp(const struct segment_files *files, int64_t *timestamp,
+                               int64_t *offset) {
     int64_t relative = 0;
-    int64_t timestamp = NO_TIMESTAMP;
-    result = time_index_last(segment->time_index, segment->time_count, &timestamp, &relative);
+    int64_t pos = 0;
+    int64_t last = NO_TIMESTAMP;
+    int result = time_index_last(files->time_index, files->time_count, &last, &relative);
+    if (result == 0 && last != NO_TIMESTAMP) {
+        result = offset_index_floor(files->offset_index, files->offset_count, relative, &pos);
+    }
     if (result != 0) {
         return result;
     }
-    segment->max_timestamp = timestamp;
-    segment->max_timestamp_offset = segment->base_offset + relative;
-    segment->max_known = true;
-    return 0;
+    if (last != NO_TIMESTAMP && relative >= 0 && pos < files->size) {
+        result = walk_for_max(files, pos, last, files->base_offset + relative, timestamp, offset);
+        /* Nothing before the entry is younger than it says; it may be younger than what follows. */
+        if (result == 1 && *timestamp >= last) {
+            return 0;
+        }
+    }
+    result = walk_for_max(files, 0, NO_TIMESTAMP, 0, timestamp, offset);
+    return result < 0 ? result : 0;
 }
 
 /* ---- Look-ups in the indexes ----------------------------------------------------------------- */
@@ -297,11 +358,14 @@ int offset_index_floor(struct file *index, int64_t count, int64_t relative, int6
     return result;
 }
 
-int time_index_floor(struct file *index, int64_t count, int64_t timestamp, int64_t *relative) {
+int time_index_floor(struct file *index, int64_t count, int64_t timestamp, int64_t *relative,
+                     int64_t *found_timestamp) {
     uint8_t entry[TIME_INDEX_ENTRY];
     int64_t found = -1;
     int result = floor_entry(index, count, sizeof(entry), key_of_time, timestamp, entry, &found);
-    *relative = result == 0 && found >= 0 ? (int32_t)load_be32(entry + 8) : 0;
+    bool any = result == 0 && found >= 0;
+    *relative = any ? (int32_t)load_be32(entry + 8) : 0;
+    *found_timestamp = any ? key_of_time(entry) : NO_TIMESTAMP;
     return result;
 }
 
@@ -324,11 +388,16 @@ int time_index_last(struct file *index, int64_t count, int64_t *timestamp, int64
 
 /* Walks from `pos` to the first batch that ends at or behind offset. */
 static int walk_to_offset(struct batch_cursor *cursor, int64_t offset, struct segment_hit *out) {
+    int64_t next = 0;
     for (;;) {
         int result = batch_cursor_next(cursor, &out->batch, &out->at);
+        if (result == 1 && out->batch.base_offset < next) {
+            return -EBADMSG; /* offsets never go back */
+        }
         if (result != 1 || batch_last_offset(&out->batch) >= offset) {
             return result;
         }
+        next = batch_last_offset(&out->batch) + 1;
     }
 }
 

@@ -26,7 +26,11 @@ struct segment {
     struct machine *machine;
     const char *dir; /* of the log; borrowed */
     int64_t base_offset;
-    int64_t size;              /* valid bytes of .log */
+    int64_t size;           /* valid bytes of .log */
+    int64_t unverified_end; /* bytes below were not read since the log was loaded, but for: */
+    int64_t verified_from;  /* a range of them that was, and was good */
+    int64_t verified_to;
+    bool damage_told;          /* that it cannot be read is in the log */
     struct file *log_file;     /* NULL while not open, as the others */
     struct file *offset_index; /* counts and last_time below are valid while both are open */
     struct file *time_index;
@@ -73,6 +77,25 @@ MUST_CHECK int segment_finish_time_index(struct segment *segment);
 /* Makes max_timestamp known, from the last entry of the time index and what follows it. */
 MUST_CHECK int segment_know_max_timestamp(struct segment *segment);
 
+/* The open files of a segment, for look-ups on any thread. */
+struct segment_files {
+    int64_t base_offset;
+    int64_t size;
+    struct file *log;
+    struct file *offset_index;
+    int64_t offset_count;
+    struct file *time_index;
+    int64_t time_count;
+};
+
+/*
+ * The largest timestamp and the last offset of its batch; NO_TIMESTAMP of an empty segment. The
+ * last entry of the time index is believed when the batch that it names agrees, else the whole
+ * segment is walked. -EBADMSG when a batch on the way is damaged.
+ */
+MUST_CHECK int segment_find_max_timestamp(const struct segment_files *files, int64_t *timestamp,
+                                          int64_t *offset);
+
 /* Where a batch lies. */
 struct segment_hit {
     struct batch batch;
@@ -98,10 +121,10 @@ MUST_CHECK int segment_floor(struct segment *segment, int64_t from, int64_t from
 MUST_CHECK int offset_index_floor(struct file *index, int64_t count, int64_t relative,
                                   int64_t *pos);
 
-/* The offset (relative) of the greatest entry of a time index with a timestamp <= `timestamp`; 0
- * when none. */
+/* The greatest entry of a time index with a timestamp <= `timestamp`: its offset (relative) and its
+ * timestamp; NO_TIMESTAMP when there is none. */
 MUST_CHECK int time_index_floor(struct file *index, int64_t count, int64_t timestamp,
-                                int64_t *relative);
+                                int64_t *relative, int64_t *found_timestamp);
 
 MUST_CHECK int time_index_last(struct file *index, int64_t count, int64_t *timestamp,
                                int64_t *relative);

@@ -251,6 +251,7 @@ static void on_opened(void *ctx, int result) {
 
 void controller_start(struct controller *controller, const char *metadata_dir,
                       struct errmsg *errmsg, void (*done)(void *ctx, int result), void *ctx) {
+    image_remember_removed(controller->node->shards[0].image); /* until the logs are loaded */
     controller->errmsg = errmsg;
     controller->done = done;
     controller->ctx = ctx;

@@ -163,6 +163,7 @@ static int load_log(struct quorum *quorum) {
         .recovery_point = 0,
         /* A log that ends below the snapshot has nothing the snapshot lacks: it starts there. */
         .log_start_offset = snapshot_end,
+        .start_is_sure = snapshot_end >= 0,
         .high_watermark = -1,
         .on_failure = on_log_failure,
         .ctx = quorum,

@@ -177,6 +177,12 @@ bool apply_remove_topic(struct image *image, const struct remove_topic_record *r
     if (config != NULL) {
         image_config_resource_free(image, config);
     }
+    if (image->remember_removed) {
+        struct image_removed_topic *removed = NEW(struct image_removed_topic);
+        removed->id = topic->id;
+        removed->name = image_dup(topic->name);
+        list_append(&image->removed, &removed->link);
+    }
     hmap_remove(&image->topics_by_name, &topic->by_name);
     hmap_remove(&image->topics_by_id, &topic->by_id);
     image_topic_free(topic);

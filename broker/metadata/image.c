@@ -38,6 +38,7 @@ struct image *image_new(void) {
     hmap_init(&image->configs);
     hmap_init(&image->opaque);
     list_init(&image->pending);
+    list_init(&image->removed);
     image->offset = -1;
     return image;
 }
@@ -86,10 +87,43 @@ static void opaque_free(struct image_opaque *opaque) {
     free(opaque);
 }
 
+void image_remember_removed(struct image *image) {
+    image->remember_removed = true;
+}
+
+void image_forget_removed(struct image *image) {
+    image->remember_removed = false;
+    LIST_FOREACH_SAFE(it, &image->removed) {
+        struct image_removed_topic *topic = CONTAINER_OF(it, struct image_removed_topic, link);
+        list_remove(&topic->link);
+        image_slice_free(topic->name);
+        free(topic);
+    }
+}
+
+bool image_has_removed_id(const struct image *image, struct uuid id) {
+    LIST_FOREACH(it, &image->removed) {
+        if (uuid_equal(CONTAINER_OF(it, struct image_removed_topic, link)->id, id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool image_has_removed_name(const struct image *image, struct slice name) {
+    LIST_FOREACH(it, &image->removed) {
+        if (slice_equal(CONTAINER_OF(it, struct image_removed_topic, link)->name, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void image_free(struct image *image) {
     if (image == NULL) {
         return;
     }
+    image_forget_removed(image);
     HMAP_FOREACH(topic, &image->topics_by_id) {
         image_topic_free(CONTAINER_OF(topic, struct image_topic, by_id));
     }

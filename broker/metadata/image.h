@@ -113,12 +113,21 @@ struct image_feature {
     int16_t level;
 };
 
+/* A topic that a replayed record has removed. */
+struct image_removed_topic {
+    struct list link;
+    struct uuid id;
+    struct slice name; /* heap */
+};
+
 struct image {
     struct hmap topics_by_name; /* struct image_topic */
     struct hmap topics_by_id;
     struct list brokers;  /* struct image_broker */
     struct list features; /* struct image_feature; kraft.version is not among them */
     struct hmap configs;  /* struct image_config_resource */
+    struct list removed;  /* struct image_removed_topic, while remember_removed */
+    bool remember_removed;
     int64_t next_producer_id;
     int64_t offset; /* of the last applied record; -1 for none; set by who applies */
     int32_t epoch;
@@ -130,6 +139,13 @@ struct image {
 
 struct image *image_new(void);
 void image_free(struct image *image);
+
+/* Between these two, the topics that records remove are remembered: at start, what lies in the log
+ * dirs is compared with them. */
+void image_remember_removed(struct image *image);
+void image_forget_removed(struct image *image);
+bool image_has_removed_id(const struct image *image, struct uuid id);
+bool image_has_removed_name(const struct image *image, struct slice name);
 
 /* NULL when there is none. */
 struct image_topic *image_topic_by_name(const struct image *image, struct slice name);

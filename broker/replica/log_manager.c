@@ -35,6 +35,7 @@ static void dirs_init(struct log_manager *manager) {
         dir->manager = manager;
         dir->index = i;
         arena_init(&dir->arena, SIZE_MAX);
+        hmap_init(&dir->names);
         hmap_init(&dir->offsets);
         atomic_init(&dir->failed, false);
         atomic_init(&dir->unclean, false);
@@ -61,6 +62,7 @@ void log_manager_free(struct log_manager *manager) {
     log_manager_creations_free(manager);
     for (int i = 0; i < manager->all_dir_count; i++) {
         struct log_dir *dir = &manager->dirs[i];
+        hmap_release(&dir->names);
         hmap_release(&dir->offsets);
         arena_release(&dir->arena);
         file_unref(dir->lock);

@@ -195,6 +195,7 @@ static void on_written(struct work *work) {
     struct log_manager *manager = CONTAINER_OF(work, struct log_manager, checkpoint_work);
     count_partitions(manager);
     manager->checkpoint_running = false;
+    log_manager_resume_creations(manager);
     for (int i = 0; i < manager->dir_count; i++) {
         int err = manager->dir_errors[i];
         if (err == -EIO) {

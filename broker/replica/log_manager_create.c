@@ -79,6 +79,13 @@ static void begin_create(struct post *post) {
     struct log_create *create = CONTAINER_OF(post, struct log_create, post);
     struct log_manager *manager = create->owner->node->log_manager;
     create->log = NULL;
+    if (manager->checkpoint_running) {
+        /* It may be about a partition of the same name that is gone, and must look older than what
+         * is made now (log_manager_plan.c). */
+        create->state = manager->waiting_creations;
+        manager->waiting_creations = create;
+        return;
+    }
     create->dir = log_dir_pick(manager, create->directory_id);
     if (create->dir < 0) {
         finish(create, -EIO);
@@ -96,6 +103,16 @@ static void begin_create(struct post *post) {
     list_append(&manager->creations, &creation->link);
     create->state = creation;
     work_submit(manager->node->shards[0].shard, &create->work, run_create, on_created);
+}
+
+void log_manager_resume_creations(struct log_manager *manager) {
+    struct log_create *create = manager->waiting_creations;
+    manager->waiting_creations = NULL;
+    while (create != NULL) {
+        struct log_create *next = create->state;
+        begin_create(&create->post);
+        create = next;
+    }
 }
 
 void log_manager_create_log(struct node_shard *owner, struct log_create *create) {

@@ -15,6 +15,14 @@
 
 struct log_manager;
 
+/* The checkpoints of a log dir. */
+enum checkpoint_kind {
+    CHECKPOINT_KIND_RECOVERY_POINT,
+    CHECKPOINT_KIND_LOG_START,
+    CHECKPOINT_KIND_HIGH_WATERMARK,
+    CHECKPOINT_KIND_COUNT,
+};
+
 /* A directory of log.dirs, or metadata.log.dir when it is none of them. */
 struct log_dir {
     struct log_manager *manager;
@@ -28,7 +36,10 @@ struct log_dir {
     struct arena arena;  /* of the start: entries and checkpoints, until the logs are loaded */
     struct log_dir_entry *entries;
     int entry_count;
+    struct hmap names;   /* struct named_entry, of the partitions */
     struct hmap offsets; /* struct known_offsets */
+    int64_t
+        checkpoint_ms[CHECKPOINT_KIND_COUNT]; /* when each kind was written, by the disk's clock */
 
     atomic_bool failed; /* somebody, on whatever shard, has reported a failure */
     struct post failure_post;
@@ -36,6 +47,12 @@ struct log_dir {
     int failure_shard; /* the next to be told */
 
     atomic_bool unclean; /* a log did not close cleanly: no clean-shutdown marker */
+};
+
+/* An entry of a log dir by its name; in its arena. */
+struct named_entry {
+    struct hmap_node node;
+    const struct log_dir_entry *entry;
 };
 
 /* What the checkpoints of a log dir say of a partition; in its arena. */
@@ -48,12 +65,22 @@ struct known_offsets {
     int64_t high_watermark; /* -1 when unknown */
 };
 
-/* Which checkpoints are due. */
-enum checkpoint_kind {
-    CHECKPOINT_KIND_RECOVERY_POINT,
-    CHECKPOINT_KIND_LOG_START,
-    CHECKPOINT_KIND_HIGH_WATERMARK,
-    CHECKPOINT_KIND_COUNT,
+/* One log to load, or one directory to clear away (then `topic_id` is zero). */
+struct load_job {
+    struct list link; /* log_manager.jobs */
+    struct log_manager *manager;
+    struct work work;
+    struct post post;
+    struct slice topic; /* of the image, or of the dir's arena */
+    struct uuid topic_id;
+    int32_t partition;
+    int dir;
+    const struct log_dir_entry *entry; /* to clear away */
+    struct log_options options;
+    char *path;
+    struct log *log;
+    struct errmsg errmsg;
+    int result; /* set before it runs when the plan has refused it */
 };
 
 /* A shard's share of the periodic work. */
@@ -98,7 +125,8 @@ struct log_manager {
     struct post loaded_post;
     int loaded_shard;
 
-    struct list creations; /* struct creation: log_manager_create_log() under way */
+    struct log_create *waiting_creations; /* for the running checkpoint; linked by `state` */
+    struct list creations;                /* struct creation: log_manager_create_log() under way */
 
     struct shard_task *tasks; /* one for each shard */
     struct timer checkpoint_timers[CHECKPOINT_KIND_COUNT];
@@ -126,6 +154,15 @@ MUST_CHECK int log_dirs_open(struct log_manager *manager, struct errmsg *errmsg)
 struct known_offsets *log_dir_offsets(const struct log_dir *dir, struct slice topic,
                                       int32_t partition);
 
+/* The directory "<topic>-<partition>" of the dir; NULL when there is none. */
+const struct log_dir_entry *log_dir_entry_named(const struct log_dir *dir, struct slice topic,
+                                                int32_t partition);
+
+/* ---- log_manager_plan.c ---------------------------------------------------------------------- */
+
+/* Fills manager->jobs. -EINVAL or -EUCLEAN when the dirs and the metadata contradict each other. */
+MUST_CHECK int log_manager_plan(struct log_manager *manager, struct errmsg *errmsg);
+
 /* ---- log_manager_load.c ---------------------------------------------------------------------- */
 
 /* Options for a log in that dir; directory and state are for the caller to set. */
@@ -141,6 +178,9 @@ void log_manager_jobs_free(struct log_manager *manager);
  */
 
 void log_manager_creations_free(struct log_manager *manager);
+
+/* A checkpoint has ended. */
+void log_manager_resume_creations(struct log_manager *manager);
 
 /* log_options.on_failure of all logs: any shard or worker. */
 void on_log_failure(struct log *log, int error, void *ctx);

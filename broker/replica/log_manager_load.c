@@ -1,8 +1,6 @@
 /*
- * Loading the logs at start: the metadata image says what there has to be, the dirs' contents what
- * there is. Each partition of the image that this node replicates becomes a job; jobs run on the
- * workers, several at a time, and are then handed to their shards one by one. What lies in the dirs
- * and belongs to no job is set aside as stray, or removed when it was being deleted.
+ * Loading the logs at start. What there is to do (log_manager_plan.c) is a list of jobs; they run
+ * on the workers, several at a time. A loaded log is handed to its shard.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -17,24 +15,6 @@
 #include "broker/replica/log_manager_internal.h"
 #include "runtime/file.h"
 #include "runtime/log.h"
-
-/* One log to load, or one directory to clear away (then `topic_id` is zero). */
-struct load_job {
-    struct list link; /* log_manager.jobs */
-    struct log_manager *manager;
-    struct work work;
-    struct post post;
-    struct slice topic; /* of the image, or of the dir's arena */
-    struct uuid topic_id;
-    int32_t partition;
-    int dir;
-    const struct log_dir_entry *entry; /* to clear away */
-    struct log_options options;
-    char *path;
-    struct log *log;
-    struct errmsg errmsg;
-    int result;
-};
 
 void log_options_of(struct log_manager *manager, struct slice topic, struct uuid topic_id, int dir,
                     struct log_options *out) {
@@ -86,8 +66,10 @@ void log_manager_jobs_free(struct log_manager *manager) {
 }
 
 static void forget_start(struct log_manager *manager) {
+    image_forget_removed(manager->node->shards[0].image);
     for (int i = 0; i < manager->all_dir_count; i++) {
         struct log_dir *dir = &manager->dirs[i];
+        hmap_release(&dir->names);
         hmap_release(&dir->offsets);
         arena_release(&dir->arena);
         dir->entries = NULL;
@@ -151,7 +133,14 @@ static void hand_over(struct post *post) {
         replica_manager_add_log(replicas, job->topic_id, job->partition, job->dir, job->log);
         job->log = NULL;
     } else {
-        replica_manager_add_failed(replicas, job->topic_id, job->partition, job->dir);
+        const struct log_options *options = &job->options;
+        const struct replica_offsets known = {
+            .dir = job->dir,
+            .recovery_point = options->recovery_point,
+            .log_start = options->log_start_offset > 0 ? options->log_start_offset : 0,
+            .high_watermark = options->high_watermark > 0 ? options->high_watermark : 0,
+        };
+        replica_manager_add_failed(replicas, job->topic_id, job->partition, &known);
     }
     shard_post(node->shards[0].shard, post, on_handed_over);
 }
@@ -164,6 +153,8 @@ static void on_loaded(struct work *work) {
                   "topic=%.*s partition=%" PRId32 " dir=%s reason=\"%s\"", SLICE_ARG(job->topic),
                   job->partition, job->path,
                   job->errmsg.text[0] != '\0' ? job->errmsg.text : strerror(-job->result));
+        /* A clean shutdown vouches for every log of the dir. */
+        atomic_store(&job->manager->dirs[job->dir].unclean, true);
         if (job->result == -EIO) {
             log_dir_fail(&job->manager->dirs[job->dir], job->result);
         }
@@ -174,6 +165,9 @@ static void on_loaded(struct work *work) {
 
 static void run_load(struct work *work) {
     struct load_job *job = CONTAINER_OF(work, struct load_job, work);
+    if (job->result != 0) {
+        return; /* the plan has refused it */
+    }
     job->options.directory = job->path;
     job->result = log_load(&job->options, &job->log, &job->errmsg);
 }
@@ -206,145 +200,6 @@ static void run_clear(struct work *work) {
     free(new_path);
 }
 
-static struct load_job *job_new(struct log_manager *manager, int dir, const char *name) {
-    struct load_job *job = NEW(struct load_job);
-    const char *parent = manager->dirs[dir].path;
-    size_t size = strlen(parent) + 1 + strlen(name) + 1;
-    job->path = xmalloc(size);
-    snprintf(job->path, size, "%s/%s", parent, name);
-    job->manager = manager;
-    job->dir = dir;
-    list_append(&manager->jobs, &job->link);
-    return job;
-}
-
-/* ---- What is to be done ---------------------------------------------------------------------- */
-
-static bool replicated_here(const struct node *node, const struct image_partition *partition,
-                            struct uuid *directory) {
-    for (int32_t i = 0; i < partition->replica_count; i++) {
-        if (partition->replicas[i] == node->id) {
-            *directory = partition->directories == NULL ? UUID_ZERO : partition->directories[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the image wants what lies in this directory; clears away what nobody wants. */
-static bool entry_wanted(struct log_manager *manager, const struct log_dir_entry *entry) {
-    const struct node *node = manager->node;
-    if (entry->kind != LOG_DIR_PARTITION || uuid_is_zero(entry->topic_id)) {
-        return false;
-    }
-    const struct image_topic *topic = image_topic_by_id(node->shards[0].image, entry->topic_id);
-    struct uuid directory;
-    return topic != NULL && slice_equal(topic->name, entry->topic) &&
-           entry->partition < topic->partition_count &&
-           replicated_here(node, image_partition(topic, entry->partition), &directory);
-}
-
-/* The partition directories of all dirs, by topic id and partition. */
-struct found {
-    struct hmap_node node;
-    const struct log_dir_entry *entry;
-    int dir;
-};
-
-static uint64_t found_hash(struct uuid topic_id, int32_t partition) {
-    return hash_combine(uuid_hash(topic_id), (uint64_t)(uint32_t)partition);
-}
-
-static const struct found *find(const struct hmap *map, struct uuid topic_id, int32_t partition) {
-    HMAP_FOREACH_HASH(node, map, found_hash(topic_id, partition)) {
-        const struct found *found = CONTAINER_OF(node, struct found, node);
-        if (found->entry->partition == partition && uuid_equal(found->entry->topic_id, topic_id)) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
-/* -EINVAL when one partition lies in two dirs: nobody can tell which is the right one. */
-static int index_entries(struct log_manager *manager, struct hmap *map, struct errmsg *errmsg) {
-    for (int i = 0; i < manager->dir_count; i++) {
-        struct log_dir *dir = &manager->dirs[i];
-        for (int j = 0; j < dir->entry_count; j++) {
-            const struct log_dir_entry *entry = &dir->entries[j];
-            if (entry->kind != LOG_DIR_PARTITION || uuid_is_zero(entry->topic_id)) {
-                continue;
-            }
-            const struct found *other = find(map, entry->topic_id, entry->partition);
-            if (other != NULL) {
-                errmsg_set(errmsg, "%s lies in two log dirs, %s and %s", entry->name,
-                           manager->dirs[other->dir].path, dir->path);
-                return -EINVAL;
-            }
-            struct found *found = ARENA_NEW(&dir->arena, struct found);
-            *found = (struct found){.entry = entry, .dir = i};
-            hmap_insert(map, &found->node, found_hash(entry->topic_id, entry->partition));
-        }
-    }
-    return 0;
-}
-
-static void plan_partition(struct log_manager *manager, const struct hmap *entries,
-                           const struct image_topic *topic, int32_t partition) {
-    struct uuid directory;
-    if (!replicated_here(manager->node, image_partition(topic, partition), &directory)) {
-        return;
-    }
-    const struct found *found = find(entries, topic->id, partition);
-    bool exists = found != NULL;
-    int dir = exists ? found->dir : log_dir_pick(manager, directory);
-    ASSERT(dir >= 0); /* the metadata dir, or one beside it, is online */
-    char name[256 + 12];
-    snprintf(name, sizeof(name), "%.*s-%" PRId32, SLICE_ARG(topic->name), partition);
-    struct load_job *job = job_new(manager, dir, name);
-    job->topic = topic->name;
-    job->topic_id = topic->id;
-    job->partition = partition;
-    log_options_of(manager, topic->name, topic->id, dir, &job->options);
-    job->options.clean &= exists;
-    const struct known_offsets *known =
-        log_dir_offsets(&manager->dirs[dir], topic->name, partition);
-    if (exists && known != NULL) {
-        job->options.recovery_point = known->recovery_point;
-        job->options.log_start_offset = known->log_start;
-        job->options.high_watermark = known->high_watermark;
-    }
-    manager->dirs[dir].partition_count++;
-}
-
-static void plan_clearing(struct log_manager *manager, int dir) {
-    for (int i = 0; i < manager->dirs[dir].entry_count; i++) {
-        const struct log_dir_entry *entry = &manager->dirs[dir].entries[i];
-        bool clear = entry->kind == LOG_DIR_DELETED ||
-                     (entry->kind == LOG_DIR_PARTITION && !entry_wanted(manager, entry));
-        if (clear) {
-            job_new(manager, dir, entry->name)->entry = entry;
-        }
-    }
-}
-
-static int plan(struct log_manager *manager, struct errmsg *errmsg) {
-    struct hmap entries;
-    hmap_init(&entries);
-    int err = index_entries(manager, &entries, errmsg);
-    for (int i = 0; err == 0 && i < manager->dir_count; i++) {
-        plan_clearing(manager, i);
-    }
-    const struct image *image = manager->node->shards[0].image;
-    HMAP_FOREACH(it, &image->topics_by_id) {
-        const struct image_topic *topic = CONTAINER_OF(it, struct image_topic, by_id);
-        for (int32_t p = 0; err == 0 && p < topic->partition_count; p++) {
-            plan_partition(manager, &entries, topic, p);
-        }
-    }
-    hmap_release(&entries);
-    return err;
-}
-
 /* Clearing away comes first, all of it: a new log may need the name. */
 static void submit_jobs(struct log_manager *manager, bool clearing) {
     struct shard *shard = manager->node->shards[0].shard;
@@ -365,7 +220,7 @@ void log_manager_load(struct log_manager *manager, struct errmsg *errmsg,
                       void (*done)(void *ctx, int result), void *ctx) {
     manager->done = done;
     manager->ctx = ctx;
-    int err = plan(manager, errmsg);
+    int err = log_manager_plan(manager, errmsg);
     if (err != 0) {
         done(ctx, err);
         return;

@@ -207,6 +207,28 @@ struct known_offsets *log_dir_offsets(const struct log_dir *dir, struct slice to
     return NULL;
 }
 
+const struct log_dir_entry *log_dir_entry_named(const struct log_dir *dir, struct slice topic,
+                                                int32_t partition) {
+    HMAP_FOREACH_HASH(node, &dir->names, partition_hash(topic, partition)) {
+        const struct named_entry *named = CONTAINER_OF(node, struct named_entry, node);
+        if (named->entry->partition == partition && slice_equal(named->entry->topic, topic)) {
+            return named->entry;
+        }
+    }
+    return NULL;
+}
+
+static void index_names(struct log_dir *dir) {
+    for (int i = 0; i < dir->entry_count; i++) {
+        const struct log_dir_entry *entry = &dir->entries[i];
+        if (entry->kind == LOG_DIR_PARTITION) {
+            struct named_entry *named = ARENA_NEW(&dir->arena, struct named_entry);
+            named->entry = entry;
+            hmap_insert(&dir->names, &named->node, partition_hash(entry->topic, entry->partition));
+        }
+    }
+}
+
 static struct known_offsets *ensure_offsets(struct log_dir *dir, struct slice topic,
                                             int32_t partition) {
     struct known_offsets *known = log_dir_offsets(dir, topic, partition);
@@ -226,7 +248,7 @@ static int read_checkpoint(struct log_dir *dir, const char *name, enum checkpoin
     struct checkpoint_entry *entries;
     int count;
     int err = checkpoint_read(dir->manager->node->machine, dir->path, name, &dir->arena, &entries,
-                              &count);
+                              &count, &dir->checkpoint_ms[kind]);
     if (err != 0) {
         explain(errmsg, "read the checkpoints of", dir->path, err);
         return err;
@@ -269,6 +291,9 @@ static int read_dir(struct log_dir *dir, struct errmsg *errmsg) {
     if (err == 0) {
         err =
             log_dir_list(machine, dir->path, &dir->arena, &dir->entries, &dir->entry_count, errmsg);
+    }
+    if (err == 0) {
+        index_names(dir);
     }
     return err;
 }

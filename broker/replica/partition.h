@@ -55,6 +55,10 @@ struct partition {
 
     int dir; /* index of the log dir; -1 while it is not known */
     struct log *log;
+    bool refused; /* the log could not be loaded; what the checkpoints said of it: */
+    int64_t refused_recovery_point;
+    int64_t refused_log_start;
+    int64_t refused_high_watermark;
     struct topic_config config;
     struct partition_creation *creation; /* NULL unless a log is being made */
 

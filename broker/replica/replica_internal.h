@@ -33,10 +33,21 @@ struct replica_manager;
 void replica_manager_add_log(struct replica_manager *manager, struct uuid topic_id,
                              int32_t partition, int dir, struct log *log);
 
+/* A partition's lines in the checkpoints of its log dir. */
+struct replica_offsets {
+    struct slice topic;
+    int32_t partition;
+    int dir;
+    int64_t recovery_point; /* 0 when unknown */
+    int64_t log_start;      /* 0 when unknown */
+    int64_t high_watermark; /* 0 when unknown */
+};
+
 /* The partition is in the image but its log cannot be loaded (-EUCLEAN, -EIO, dir offline): it
- * answers KAFKA_STORAGE_ERROR. */
+ * answers KAFKA_STORAGE_ERROR. The checkpoints go on to say of it what they said (`known`: dir and
+ * the three offsets), or the next start would not see what this one saw. */
 void replica_manager_add_failed(struct replica_manager *manager, struct uuid topic_id,
-                                int32_t partition, int dir);
+                                int32_t partition, const struct replica_offsets *known);
 
 /*
  * All logs of this shard were handed over. From now on replica_manager_apply() creates and deletes
@@ -75,18 +86,9 @@ void log_manager_create_log(struct node_shard *owner, struct log_create *create)
 /* ---- Periodic tasks ---------------------------------------------------------------------------
  */
 
-/* One line of the checkpoints of a log dir. */
-struct replica_offsets {
-    struct slice topic; /* in the arena */
-    int32_t partition;
-    int dir;
-    int64_t recovery_point;
-    int64_t log_start;
-    int64_t high_watermark;
-};
-
-/* All partitions of this shard that have a log; in the arena. Also between the `done` of
- * replica_manager_close() and replica_manager_free(): the offsets at which the logs were closed. */
+/* All partitions of this shard that have a log, or had one that was refused; in the arena. Also
+ * between the `done` of replica_manager_close() and replica_manager_free(): the offsets at which
+ * the logs were closed. */
 void replica_manager_offsets(struct replica_manager *manager, struct arena *arena,
                              struct replica_offsets **out, int *count);
 

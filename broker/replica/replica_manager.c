@@ -242,11 +242,15 @@ void replica_manager_add_log(struct replica_manager *manager, struct uuid topic_
 }
 
 void replica_manager_add_failed(struct replica_manager *manager, struct uuid topic_id,
-                                int32_t partition, int dir) {
+                                int32_t partition, const struct replica_offsets *known) {
     struct partition *found = partition_for_load(manager, topic_id, partition);
     if (found != NULL) {
-        found->dir = dir;
+        found->dir = known->dir;
         found->state = PARTITION_OFFLINE;
+        found->refused = true;
+        found->refused_recovery_point = known->recovery_point;
+        found->refused_log_start = known->log_start;
+        found->refused_high_watermark = known->high_watermark;
     }
 }
 
@@ -271,6 +275,15 @@ void replica_manager_offsets(struct replica_manager *manager, struct arena *aren
                 .recovery_point = log_recovery_point(partition->log),
                 .log_start = log_start_offset(partition->log),
                 .high_watermark = log_high_watermark(partition->log),
+            };
+        } else if (partition->refused) {
+            (*out)[(*count)++] = (struct replica_offsets){
+                .topic = arena_dup(arena, partition->topic),
+                .partition = partition->index,
+                .dir = partition->dir,
+                .recovery_point = partition->refused_recovery_point,
+                .log_start = partition->refused_log_start,
+                .high_watermark = partition->refused_high_watermark,
             };
         }
     }

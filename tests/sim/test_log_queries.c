@@ -297,7 +297,8 @@ Test(log_queries, aborted_transactions_are_found_also_after_recovery) {
         settle();
         reload(round == 1);
     }
-    struct test_batch open = {.producer_id = 7, .producer_epoch = 1, .transactional = true};
+    struct test_batch open = {
+        .producer_id = 7, .producer_epoch = 1, .transactional = true, .leader_epoch = 1};
     cr_assert_eq(test_append(running, &open, NULL), 0);
     log_raise_high_watermark(running, 121);
     cr_assert_eq(log_last_stable_offset(running), 120);

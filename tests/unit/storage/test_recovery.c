@@ -245,18 +245,37 @@ Test(recovery, files_of_interrupted_work_are_finished_or_removed) {
     log_free(log);
 }
 
-Test(recovery, a_complete_swap_replaces_the_segments_it_covers) {
-    int64_t end = fill();
+static void in_dir(const char *what) {
     char command[300];
-    snprintf(command, sizeof(command),
-             "cd %s && cp 00000000000000000000.log 00000000000000000000.log.swap && "
-             "echo rubbish > 00000000000000000000.log",
-             dir);
+    snprintf(command, sizeof(command), "cd %s && %s", dir, what);
     cr_assert_eq(system(command), 0);
+}
+
+Test(recovery, a_complete_swap_takes_the_place_of_a_segment_that_is_gone) {
+    int64_t end = fill();
+    in_dir("mv 00000000000000000000.log 00000000000000000000.log.swap");
     struct log *log = load();
     cr_assert_eq(size_of("00000000000000000000.log.swap"), -1);
     check_log(log, end);
     log_free(log);
+}
+
+Test(recovery, a_swap_beside_the_segment_it_would_replace_is_dropped) {
+    int64_t end = fill();
+    in_dir("echo rubbish > 00000000000000000000.log.swap");
+    struct log *log = load();
+    cr_assert_eq(size_of("00000000000000000000.log.swap"), -1);
+    check_log(log, end);
+    log_free(log);
+}
+
+Test(recovery, a_damaged_swap_replaces_nothing) {
+    fill();
+    in_dir("mv 00000000000000000000.log 00000000000000000000.log.swap");
+    in_dir("truncate -s -1 00000000000000000000.log.swap");
+    struct log *log = NULL;
+    cr_assert_eq(try_load(&log), -EUCLEAN);
+    cr_assert_gt(size_of("00000000000000000000.log.swap"), 0);
 }
 
 Test(recovery, old_message_sets_are_refused_by_name) {
@@ -279,13 +298,75 @@ Test(recovery, another_topic_id_is_stale) {
     cr_assert_eq(try_load(&log), -ESTALE);
 }
 
-Test(recovery, a_log_that_ends_below_its_start_begins_anew) {
+Test(recovery, a_checkpoint_alone_does_not_empty_a_log) {
+    int64_t end = fill();
+    options.log_start_offset = 500;
+    struct log *log = load();
+    cr_assert_eq(log_start_offset(log), 0, "the leader epochs say so");
+    check_log(log, end);
+    log_free(log);
+}
+
+Test(recovery, a_log_that_ends_below_its_snapshot_begins_anew_behind_it) {
     fill();
     options.log_start_offset = 500;
+    options.start_is_sure = true;
     struct log *log = load();
     cr_assert_eq(log_start_offset(log), 500);
     cr_assert_eq(log_end_offset(log), 500);
     cr_assert_eq(log_segment_count(log), 1);
+    log_free(log);
+}
+
+Test(recovery, a_log_that_ends_before_its_recovery_point_is_refused) {
+    int64_t end = fill();
+    options.recovery_point = end + 1;
+    struct log *log = NULL;
+    cr_assert_eq(try_load(&log), -EUCLEAN);
+    cr_assert_not_null(strstr(errmsg.text, "had been synced"));
+}
+
+Test(recovery, a_segment_that_was_being_deleted_before_its_time_comes_back) {
+    int64_t end = fill();
+    log_free(load());
+    in_dir("mv 00000000000000000000.log 00000000000000000000.log.deleted");
+    options.log_start_offset = 0;
+    struct log *log = load();
+    cr_assert_eq(log_start_offset(log), 0);
+    check_log(log, end);
+    log_free(log);
+}
+
+Test(recovery, a_log_without_its_first_segment_is_refused) {
+    fill();
+    log_free(load());
+    in_dir("rm 00000000000000000000.log");
+    options.log_start_offset = 0;
+    struct log *log = NULL;
+    cr_assert_eq(try_load(&log), -EUCLEAN);
+}
+
+Test(recovery, leader_epochs_that_differ_from_the_batches_are_rebuilt) {
+    int64_t end = fill();
+    log_free(load());
+    in_dir("printf '0\\n1\\n9 0\\n' > leader-epoch-checkpoint");
+    struct log *log = load();
+    cr_assert_eq(log_latest_epoch(log), 3);
+    cr_assert_eq(log_epoch_of_offset(log, 0), 0);
+    check_log(log, end);
+    log_free(log);
+}
+
+/* What is closed cleanly is not read when it is loaded. */
+Test(recovery, damage_in_a_clean_log_is_an_error_when_it_is_read) {
+    fill();
+    log_free(load());
+    in_dir("printf X | dd of=00000000000000000000.log bs=1 seek=100 conv=notrunc 2>/dev/null");
+    options.clean = true;
+    struct log *log = load();
+    struct log_range range;
+    cr_assert_eq(log_read(log, 0, log_end_offset(log), 1, true, &range), -EUCLEAN);
+    cr_assert_null(range.file);
     log_free(log);
 }
 

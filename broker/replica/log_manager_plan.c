@@ -1,0 +1,289 @@
+/*
+ * What is to be done with the log dirs at start: the metadata image says what there has to be, the
+ * dirs' contents what there is. Each partition of the image that this node replicates becomes a job
+ * to load its log, or to make it. What lies in the dirs and belongs to no job is set aside as
+ * stray, or removed when it was being deleted.
+ *
+ * A partition must not begin anew beside its own records, so what looks like damage is refused: the
+ * partition is offline, and nothing is touched, when
+ *
+ *   - its directory has another topic id, and no topic with that id was removed;
+ *   - its directory has the name of one that was set aside, while the topic lives;
+ *   - it has no directory, and a checkpoint says that there were records.
+ *
+ * What the checkpoints say of a partition counts only if they were written after its directory was
+ * made: names come again when topics are made anew.
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "broker/metadata/image.h"
+#include "broker/replica/log_manager_internal.h"
+
+static struct load_job *job_new(struct log_manager *manager, int dir, const char *name) {
+    struct load_job *job = NEW(struct load_job);
+    const char *parent = manager->dirs[dir].path;
+    size_t size = strlen(parent) + 1 + strlen(name) + 1;
+    job->path = xmalloc(size);
+    snprintf(job->path, size, "%s/%s", parent, name);
+    job->manager = manager;
+    job->dir = dir;
+    list_append(&manager->jobs, &job->link);
+    return job;
+}
+
+static bool replicated_here(const struct node *node, const struct image_partition *partition,
+                            struct uuid *directory) {
+    for (int32_t i = 0; i < partition->replica_count; i++) {
+        if (partition->replicas[i] == node->id) {
+            *directory = partition->directories == NULL ? UUID_ZERO : partition->directories[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The partition directories of all dirs, by topic id and partition. */
+struct found {
+    struct hmap_node node;
+    const struct log_dir_entry *entry;
+    int dir;
+};
+
+static uint64_t found_hash(struct uuid topic_id, int32_t partition) {
+    return hash_combine(uuid_hash(topic_id), (uint64_t)(uint32_t)partition);
+}
+
+static const struct found *find(const struct hmap *map, struct uuid topic_id, int32_t partition) {
+    HMAP_FOREACH_HASH(node, map, found_hash(topic_id, partition)) {
+        const struct found *found = CONTAINER_OF(node, struct found, node);
+        if (found->entry->partition == partition && uuid_equal(found->entry->topic_id, topic_id)) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
+/* -EINVAL when one partition lies in two dirs: nobody can tell which is the right one. */
+static int index_entries(struct log_manager *manager, struct hmap *map, struct errmsg *errmsg) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        struct log_dir *dir = &manager->dirs[i];
+        for (int j = 0; j < dir->entry_count; j++) {
+            const struct log_dir_entry *entry = &dir->entries[j];
+            if (entry->kind != LOG_DIR_PARTITION || uuid_is_zero(entry->topic_id)) {
+                continue;
+            }
+            const struct found *other = find(map, entry->topic_id, entry->partition);
+            if (other != NULL) {
+                errmsg_set(errmsg, "%s lies in two log dirs, %s and %s", entry->name,
+                           manager->dirs[other->dir].path, dir->path);
+                return -EINVAL;
+            }
+            struct found *found = ARENA_NEW(&dir->arena, struct found);
+            *found = (struct found){.entry = entry, .dir = i};
+            hmap_insert(map, &found->node, found_hash(entry->topic_id, entry->partition));
+        }
+    }
+    return 0;
+}
+
+/* ---- Partitions ------------------------------------------------------------------------------ */
+
+/* A directory whose name is that of the partition, whatever else it says of itself. */
+static const struct log_dir_entry *find_named(const struct log_manager *manager,
+                                              const struct image_topic *topic, int32_t partition,
+                                              int *dir) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        const struct log_dir_entry *entry =
+            log_dir_entry_named(&manager->dirs[i], topic->name, partition);
+        if (entry != NULL) {
+            *dir = i;
+            return entry;
+        }
+    }
+    return NULL;
+}
+
+/* A directory of this very partition that was set aside. */
+static const struct log_dir_entry *find_aside(const struct log_manager *manager,
+                                              const struct image_topic *topic, int32_t partition,
+                                              int *dir) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        for (int j = 0; j < manager->dirs[i].entry_count; j++) {
+            const struct log_dir_entry *entry = &manager->dirs[i].entries[j];
+            if (entry->kind != LOG_DIR_PARTITION && entry->partition == partition &&
+                uuid_equal(entry->topic_id, topic->id)) {
+                *dir = i;
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* What the checkpoints say, as far as it is about the directory that is there. */
+static void use_checkpoints(struct load_job *job, const struct known_offsets *known,
+                            const struct log_dir_entry *entry) {
+    const int64_t *written_ms = job->manager->dirs[job->dir].checkpoint_ms;
+    int64_t made_ms = entry == NULL ? 0 : entry->created_ms;
+    if (known == NULL) {
+        return;
+    }
+    if (written_ms[CHECKPOINT_KIND_RECOVERY_POINT] >= made_ms) {
+        job->options.recovery_point = known->recovery_point;
+    }
+    if (written_ms[CHECKPOINT_KIND_LOG_START] >= made_ms) {
+        /* A log that starts with its first segment has no line. */
+        bool listed = written_ms[CHECKPOINT_KIND_LOG_START] > 0;
+        job->options.log_start_offset = known->log_start < 0 && listed ? 0 : known->log_start;
+    }
+    if (written_ms[CHECKPOINT_KIND_HIGH_WATERMARK] >= made_ms) {
+        job->options.high_watermark = known->high_watermark;
+    }
+}
+
+/* There is no directory of that name and id. */
+static void plan_missing(struct load_job *job, const struct image_topic *topic,
+                         const struct log_dir_entry *named) {
+    const struct log_manager *manager = job->manager;
+    const struct image *image = manager->node->shards[0].image;
+    int dir = -1;
+    const struct log_dir_entry *aside = find_aside(manager, topic, job->partition, &dir);
+    const struct known_offsets *known = NULL;
+    for (int i = 0; i < manager->dir_count && known == NULL; i++) {
+        known = log_dir_offsets(&manager->dirs[i], topic->name, job->partition);
+        dir = known != NULL ? i : dir;
+    }
+    if (named != NULL && !image_has_removed_id(image, named->topic_id)) {
+        errmsg_set(&job->errmsg,
+                   "%s has another topic id than the metadata, and no such topic was deleted",
+                   job->path);
+        job->result = -ESTALE;
+    } else if (aside != NULL) {
+        errmsg_set(&job->errmsg, "%s is missing; its records lie in %s", job->path, aside->name);
+        job->result = -EUCLEAN;
+    } else if (known != NULL && (known->recovery_point > 0 || known->high_watermark > 0) &&
+               !image_has_removed_name(image, topic->name)) {
+        errmsg_set(&job->errmsg, "%s is missing, and there were records in it", job->path);
+        job->result = -EUCLEAN;
+    }
+    if (job->result != 0 && known != NULL && named == NULL) {
+        job->dir = dir;
+        use_checkpoints(job, known, NULL);
+    }
+}
+
+static void plan_partition(struct log_manager *manager, const struct hmap *entries,
+                           const struct image_topic *topic, int32_t partition) {
+    struct uuid directory;
+    if (!replicated_here(manager->node, image_partition(topic, partition), &directory)) {
+        return;
+    }
+    int dir = -1;
+    const struct found *found = find(entries, topic->id, partition);
+    const struct log_dir_entry *named = find_named(manager, topic, partition, &dir);
+    const struct log_dir_entry *entry = found != NULL ? found->entry : NULL;
+    if (found != NULL) {
+        dir = found->dir;
+    } else if (named != NULL && uuid_is_zero(named->topic_id)) {
+        entry =
+            named; /* loading writes partition.metadata if it is missing, and refuses nonsense */
+    } else if (named == NULL) {
+        dir = log_dir_pick(manager, directory);
+    }
+    ASSERT(dir >= 0); /* the metadata dir, or one beside it, is online */
+    char name[256 + 12];
+    snprintf(name, sizeof(name), "%.*s-%" PRId32, SLICE_ARG(topic->name), partition);
+    struct load_job *job = job_new(manager, dir, name);
+    job->topic = topic->name;
+    job->topic_id = topic->id;
+    job->partition = partition;
+    log_options_of(manager, topic->name, topic->id, dir, &job->options);
+    job->options.clean &= entry != NULL;
+    if (entry != NULL) {
+        use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition), entry);
+    } else {
+        plan_missing(job, topic, named);
+    }
+    manager->dirs[dir].partition_count++;
+}
+
+/* ---- What nobody wants ----------------------------------------------------------------------- */
+
+/* Whether the image has this topic, and this node a replica of it. */
+static bool lives_here(const struct node *node, const struct image_topic *topic,
+                       int32_t partition) {
+    struct uuid directory;
+    return topic != NULL && partition < topic->partition_count &&
+           replicated_here(node, image_partition(topic, partition), &directory);
+}
+
+/* Whether a directory may be cleared away: nothing may that could hold a live partition. */
+static bool unwanted(const struct log_manager *manager, const struct log_dir_entry *entry) {
+    const struct node *node = manager->node;
+    const struct image *image = node->shards[0].image;
+    int dir = -1;
+    if (entry->kind == LOG_DIR_DELETED) {
+        const struct image_topic *topic = image_topic_by_id(image, entry->topic_id);
+        return !lives_here(node, topic, entry->partition) ||
+               find_named(manager, topic, entry->partition, &dir) != NULL;
+    }
+    if (entry->kind != LOG_DIR_PARTITION) {
+        return false;
+    }
+    const struct image_topic *topic = image_topic_by_name(image, entry->topic);
+    return !lives_here(node, topic, entry->partition) ||
+           (!uuid_equal(topic->id, entry->topic_id) && !uuid_is_zero(entry->topic_id) &&
+            image_has_removed_id(image, entry->topic_id));
+}
+
+static void plan_clearing(struct log_manager *manager, int dir) {
+    for (int i = 0; i < manager->dirs[dir].entry_count; i++) {
+        const struct log_dir_entry *entry = &manager->dirs[dir].entries[i];
+        if (unwanted(manager, entry)) {
+            job_new(manager, dir, entry->name)->entry = entry;
+        }
+    }
+}
+
+/* Partitions of topics that the metadata has never heard of, and nothing else: it is lost. */
+static int check_metadata(const struct log_manager *manager, struct errmsg *errmsg) {
+    const struct image *image = manager->node->shards[0].image;
+    for (int i = 0; i < manager->dir_count && image->topics_by_id.count == 0; i++) {
+        for (int j = 0; j < manager->dirs[i].entry_count; j++) {
+            const struct log_dir_entry *entry = &manager->dirs[i].entries[j];
+            if (entry->kind == LOG_DIR_PARTITION && !image_has_removed_id(image, entry->topic_id)) {
+                errmsg_set(
+                    errmsg,
+                    "log dir %s holds %s, but the metadata log knows of no topic: it is lost",
+                    manager->dirs[i].path, entry->name);
+                return -EUCLEAN;
+            }
+        }
+    }
+    return 0;
+}
+
+int log_manager_plan(struct log_manager *manager, struct errmsg *errmsg) {
+    struct hmap entries;
+    hmap_init(&entries);
+    int err = index_entries(manager, &entries, errmsg);
+    if (err == 0) {
+        err = check_metadata(manager, errmsg);
+    }
+    for (int i = 0; err == 0 && i < manager->dir_count; i++) {
+        plan_clearing(manager, i);
+    }
+    const struct image *image = manager->node->shards[0].image;
+    HMAP_FOREACH(it, &image->topics_by_id) {
+        const struct image_topic *topic = CONTAINER_OF(it, struct image_topic, by_id);
+        for (int32_t p = 0; err == 0 && p < topic->partition_count; p++) {
+            plan_partition(manager, &entries, topic, p);
+        }
+    }
+    hmap_release(&entries);
+    return err;
+}
