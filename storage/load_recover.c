@@ -159,8 +159,8 @@ static bool snapshot_agrees(struct loader *loader, int64_t offset) {
         (hit.batch.attributes & BATCH_ATTR_CONTROL) != 0) {
         return true; /* nothing to compare with */
     }
-    int64_t age_ms = clock_wall_ms(loader->machine) - hit.batch.max_timestamp;
-    bool forgotten = age_ms > log->config.producer_id_expiration_ms;
+    int64_t remembered_ms = clock_wall_ms(loader->machine) - log->config.producer_id_expiration_ms;
+    bool forgotten = hit.batch.max_timestamp < remembered_ms;
     return forgotten || (last != NULL && last->producer_id == hit.batch.producer_id &&
                          last->batches[last->batch_count - 1].last_offset == offset - 1);
 }

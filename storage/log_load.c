@@ -243,6 +243,9 @@ int log_load(const struct log_options *options, struct log **out, struct errmsg 
     };
     int result = load(&loader);
     if (result != 0) {
+        if (errmsg->text[0] == '\0') {
+            errmsg_set(errmsg, "cannot load %s: %s", options->directory, strerror(-result));
+        }
         log_free(loader.log);
     } else {
         *out = loader.log;

@@ -40,5 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         config_free(config);
     }
     fuzz_disk_reset();
+    errmsg = (struct errmsg){""};
+    ASSERT(nul == NULL ||
+           config_load(fuzz_machine(), "server.properties", NULL, 0, &config, &errmsg) < 0);
     return 0;
 }

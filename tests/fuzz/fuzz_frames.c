@@ -32,11 +32,16 @@ static struct {
     struct exchange *pending[PENDING_MAX];
     int pending_count;
     bool closed;
+    int ending; /* what comes behind the stream: 0 nothing, EPIPE its end, else an error */
 } world;
 
 /* ---- What conn.c stands on ------------------------------------------------------------------- */
 
 static ssize_t fake_readv(int fd, const struct iovec *iov, int count) {
+    if (world.rest.len == 0 && world.ending != 0) {
+        errno = world.ending;
+        return world.ending == EPIPE ? 0 : -1;
+    }
     if (world.dry || world.rest.len == 0) {
         world.dry = false;
         errno = EAGAIN;
@@ -59,6 +64,8 @@ void conn_output_append(struct conn *conn, struct reply *reply) {
 void conn_flush(struct conn *conn) {
 }
 void conn_output_release(struct conn *conn) {
+}
+void conn_output_keep_limit(struct net_shard *net) {
 }
 void listener_conn_closed(struct listener_shard *on, const char *host, bool evicted) {
 }
@@ -112,6 +119,26 @@ static void run(struct conn *conn, struct net_shard *net) {
     }
 }
 
+/* All was received. What was not delivered is no whole frame, or the one that closed it. */
+static void check_end(struct conn *conn, struct net_shard *net, size_t frame_max) {
+    bool refused = world.closed;
+    if (!world.closed && world.ending != 0) {
+        int status = world.ending == EIO ? -EIO : 0;
+        on_poll(&conn->poll, status, UV_READABLE | UV_WRITABLE);
+        net_shard_turn_end(net);
+        ASSERT(world.closed);
+    }
+    uint32_t len = world.expect.len >= 4 ? load_be32(world.expect.data) : 1;
+    if (refused && world.ending == 0) {
+        ASSERT(world.expect.len >= 4 && (len == 0 || len > frame_max));
+    } else if (!refused) {
+        ASSERT(world.expect.len < 4 || len > world.expect.len - 4);
+    }
+    if (!world.closed) {
+        conn_destroy(conn);
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static struct machine machine;
     static struct shard shard;
@@ -139,6 +166,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     world.dry = false;
     world.pending_count = 0;
     world.closed = false;
+    static const int endings[] = {0, 0, EPIPE, ECONNRESET, EIO};
+    world.ending = endings[data[1] / 8 % ARRAY_LEN(endings)];
     listener->options.exchanges_max = 1 + data[1] % 8;
     listener->options.frame_memory_max = (size_t)data[2] * 4;
     listener->options.output_max = 1;
@@ -147,15 +176,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     conn->poll.data = conn;
     conn_update_events(conn);
     run(conn, net);
-    if (!world.closed) {
-        /* All was received: what is left is no whole frame. */
-        ASSERT(world.expect.len < 4 || load_be32(world.expect.data) > world.expect.len - 4);
-        conn_destroy(conn);
-    } else {
-        ASSERT(world.expect.len >= 4);
-        uint32_t len = load_be32(world.expect.data);
-        ASSERT(len == 0 || len > (size_t)1 + data[0] * 4);
-    }
+    check_end(conn, net, (size_t)1 + data[0] * 4);
     while (world.pending_count > 0) {
         answer_one();
     }

@@ -2,8 +2,9 @@
  * Records of __consumer_offsets: any keys and values, in batches of any kind, replayed into a group
  * table. A replay ends with every record applied or with an error that says why.
  *
- * Input: for each batch u8 attributes (1 transactional, 2 control, 4 of another producer), u8
- * count, and as many times u16 length, key, u16 length, value; the length 0xffff is null.
+ * Input: for each batch u8 attributes (1 transactional, 2 control, 4 of another producer, 8 cut
+ * short), u8 count, and as many times u16 length, key, u16 length, value; the length 0xffff is
+ * null.
  */
 #include "broker/group/group_table.h"
 #include "protocol/records.h"
@@ -42,6 +43,10 @@ static bool build_batch(struct slice *in, struct buffer *out) {
         batch_builder_add(&builder, 1, key, value, NULL, 0);
     }
     bool built = batch_builder_finish(&builder, out);
+    if (built && (attributes & 8) != 0) {
+        out->data[out->len - 1] ^= 0x55;
+        out->len -= attributes >> 7;
+    }
     batch_builder_release(&builder);
     return built;
 }

@@ -2,7 +2,7 @@
  * The files beside a good segment, of any bytes: indexes are never more than wrong, snapshots and
  * checkpoints never more than missing.
  *
- * Input: u8 which file, u8 how it is loaded, then the file.
+ * Input: u8 which file (and which access to the disk fails), u8 how it is loaded, then the file.
  */
 #include "protocol/records.h"
 #include "tests/fuzz/fuzz_log_world.h"
@@ -50,9 +50,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     fuzz_disk_put(FUZZ_LOG_DIR "/00000000000000000000.log", log.data, log.len);
     fuzz_disk_put(FUZZ_LOG_DIR "/00000000000000000000.index", "", 0);
     char path[64];
-    snprintf(path, sizeof(path), FUZZ_LOG_DIR "/%s", names[data[0] % ARRAY_LEN(names)]);
+    snprintf(path, sizeof(path), FUZZ_LOG_DIR "/%s", names[(data[0] & 7) % ARRAY_LEN(names)]);
     fuzz_disk_put(path, file.data, file.len);
-    fuzz_load((how & 1) != 0, (how & 2) != 0, 1000 + how / 8);
+    fuzz_disk_fail((how & 8) != 0 ? data[0] >> 3 : 0);
+    fuzz_load((how & 1) != 0, (how & 2) != 0, 1000 + how / 16);
     if ((how & 4) != 0) {
         fuzz_load((how & 1) == 0, false, 0);
     }

@@ -2,10 +2,11 @@
  * A log's directory as interrupted work may have left it, and worse: any names, any contents. Also
  * what stands in the directory above: names of partitions' directories.
  *
- * Input: u8 how it is loaded, then for each file: u8 kind of name, u8 number, u8 length, contents
- * (or the name, of a file or of a directory in the log dir). A segment or swap with an odd number
- * holds good batches.
+ * Input: u8 how it is loaded, u8 which access to the disk fails, then for each file: u8 kind of
+ * name, u8 number, u8 length, contents (or the name, of a file or of a directory in the log dir). A
+ * segment or swap with an odd number holds good batches.
  */
+#include <errno.h>
 #include <inttypes.h>
 
 #include "protocol/records.h"
@@ -76,7 +77,8 @@ static void list_log_dir(void) {
                        topic_name_valid(entry->topic) && entry->partition >= 0));
         char *aside = NULL;
         if (log_dir_set_aside(machine, "d", entry->name, "-delete", &aside) == 0) {
-            ASSERT(log_dir_remove_tree(machine, aside) == 0);
+            int result = log_dir_remove_tree(machine, aside);
+            ASSERT(result == 0 || result == -EIO);
         }
         free(aside);
     }
@@ -114,12 +116,14 @@ static void put_file(struct slice *in) {
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice in = slice_make(data, size);
     uint8_t how = fuzz_take_u8(&in);
+    uint8_t fault = fuzz_take_u8(&in);
     if ((how & 8) != 0) {
         fuzz_disk_put("d/.lock", "", 0);
     }
     for (int i = 0; i < FILES_MAX && in.len > 0; i++) {
         put_file(&in);
     }
+    fuzz_disk_fail((how & 16) != 0 ? fault : 0);
     list_log_dir();
     fuzz_load((how & 1) != 0, (how & 2) != 0, 1001);
     if ((how & 4) != 0) {

@@ -1,6 +1,7 @@
 /* meta.properties: any bytes give an identity or an error that names the line; an identity can be
  * written and read again. */
 #include <ctype.h>
+#include <errno.h>
 
 #include "storage/text_formats.h"
 #include "tests/fuzz/fuzz.h"
@@ -30,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                uuid_equal(again.directory_id, meta.directory_id) &&
                strcmp(again.cluster_id, meta.cluster_id) == 0);
         fuzz_disk_reset();
+        ASSERT(meta_properties_read(fuzz_machine(), "d", &again, &errmsg) == -ENOENT);
     }
     return 0;
 }

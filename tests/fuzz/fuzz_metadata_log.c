@@ -2,7 +2,8 @@
  * The files of the metadata quorum: snapshots (with their CRCs made right), quorum-state, and the
  * names beside them. A refusal says why.
  *
- * Input: u8 what, then the file; for names: each behind its length.
+ * Input: u8 what (and which access to the disk fails), then the file; for names: each behind its
+ * length.
  */
 #include <stdio.h>
 
@@ -14,14 +15,18 @@
 
 #define DIR "m"
 
+static unsigned fault;
+
 static void read_quorum_state(struct slice file) {
     fuzz_disk_put(DIR "/quorum-state", file.data, file.len);
     struct quorum_state state;
     struct errmsg errmsg = {""};
+    fuzz_disk_fail(fault);
     if (quorum_state_read(fuzz_machine(), DIR "/quorum-state", &state, &errmsg) != 0) {
         ASSERT(errmsg.text[0] != '\0');
         return;
     }
+    fuzz_disk_fail(0);
     ASSERT(state.leader_epoch >= 0);
     ASSERT(quorum_state_write(fuzz_machine(), DIR "/quorum-state", &state) == 0);
     struct quorum_state again;
@@ -42,6 +47,7 @@ static void read_snapshot(const uint8_t *data, size_t size, bool right) {
     struct metadata_control control = METADATA_CONTROL_NONE;
     int64_t timestamp = 0;
     struct errmsg errmsg = {""};
+    fuzz_disk_fail(fault);
     int result = snapshot_read(fuzz_machine(), DIR "/00000000000000000009-0000000001.checkpoint",
                                &values, &control, &timestamp, &errmsg);
     ASSERT((result == 0) == (errmsg.text[0] == '\0'));
@@ -71,10 +77,13 @@ static void recover_names(struct slice in) {
     }
     struct snapshot_list list;
     struct errmsg errmsg = {""};
-    ASSERT(snapshot_recover(fuzz_machine(), DIR, &list, &errmsg) == 0);
-    if (list.found) {
+    fuzz_disk_fail(fault);
+    int result = snapshot_recover(fuzz_machine(), DIR, &list, &errmsg);
+    ASSERT((result == 0) == (errmsg.text[0] == '\0') && IMPLIES(fault == 0, result == 0));
+    if (result == 0 && list.found) {
         ASSERT(list.latest.end_offset >= 0 && list.latest.epoch >= 0);
-        ASSERT(snapshot_remove_below(fuzz_machine(), DIR, list.latest.end_offset) == 0);
+        result = snapshot_remove_below(fuzz_machine(), DIR, list.latest.end_offset);
+        ASSERT(IMPLIES(fault == 0, result == 0));
     }
 }
 
@@ -82,6 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size == 0) {
         return 0;
     }
+    fault = data[0] / 4;
     switch (data[0] % 4) {
     case 0:
         read_quorum_state(fuzz_input(data + 1, size - 1));

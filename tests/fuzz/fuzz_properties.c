@@ -11,7 +11,7 @@
 static void check_value(int8_t resource_type, struct slice name, struct slice value) {
     const struct config_key_table *table = config_key_table(resource_type);
     int found = table == NULL ? -1 : config_key_find(table, name);
-    if (found >= 0) {
+    if (found >= 0 && !slice_is_null(value)) {
         union config_number number;
         bool valid = config_value_check(&table->keys[found], value, &number);
         char allowed[256];
@@ -37,6 +37,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         check_value(CONFIG_RESOURCE_TOPIC, key, value);
         check_value(CONFIG_RESOURCE_GROUP, key, value);
         check_value(CONFIG_RESOURCE_CLIENT_METRICS, key, value);
+        check_value(CONFIG_RESOURCE_BROKER_LOGGER, key, value);
+        check_value(CONFIG_RESOURCE_TOPIC, key, value.len == 0 ? SLICE_NULL : value);
         struct slice rest = value;
         struct slice entry;
         while (config_list_next(&rest, &entry)) {

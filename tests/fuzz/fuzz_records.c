@@ -1,12 +1,13 @@
 /*
  * Bytes as a client sends them, through all that looks at record batches: header, validation,
- * iteration, rewriting. The CRC is made right first, since a fuzzer would not find it.
+ * iteration, rewriting. What a fuzzer would not find is made right for most: CRC, length, magic.
  *
- * Input: the batch; its last byte also chooses the rules.
+ * Input: u8 rules, u8 what is not made right, then the batch.
  */
 #include "protocol/records.h"
 #include "tests/fuzz/fuzz.h"
 
+#define PREFIX      2
 #define RECORD_MAX  ((size_t)1 << 20)
 #define REBUILT_MAX ((size_t)1 << 20)
 
@@ -44,7 +45,7 @@ static void walk(struct slice in, const struct batch *batch, bool valid) {
     record_iterator_free(iterator);
 }
 
-static void validate(struct slice in, uint8_t choice) {
+static void validate(struct slice in, uint8_t choice, size_t record_max) {
     struct produce_rules rules = {
         .compacted = (choice & 1) != 0,
         .log_append_time = (choice & 2) != 0,
@@ -54,7 +55,7 @@ static void validate(struct slice in, uint8_t choice) {
         .timestamp_after_max_ms = 3600000,
         .target = (choice & 0xf0) == 0 ? COMPRESSION_LZ4 : COMPRESSION_PRODUCER,
         .target_level = INT32_MIN,
-        .record_max = RECORD_MAX,
+        .record_max = record_max,
     };
     static struct arena arena;
     arena.limit = SIZE_MAX;
@@ -66,7 +67,7 @@ static void validate(struct slice in, uint8_t choice) {
         struct batch batch;
         ASSERT(batch_parse(in, &batch) == BATCH_OK);
         bool looked_into = !rules.header_only || batch_codec(&batch) == COMPRESSION_NONE;
-        walk(in, &batch, looked_into);
+        walk(in, &batch, looked_into && record_max == RECORD_MAX);
         uint8_t *out;
         size_t out_len;
         if (verdict.rewrite && batch_rebuild(in, &rules, REBUILT_MAX, &out, &out_len)) {
@@ -80,20 +81,36 @@ static void validate(struct slice in, uint8_t choice) {
     arena_reset(&arena);
 }
 
+/* Whatever is not kept as it came. */
+static void make_right(uint8_t *batch, size_t size, uint8_t keep) {
+    if ((keep & 1) == 0) {
+        store_be64(batch, 0);
+    }
+    if ((keep & 2) == 0) {
+        store_be32(batch + 8, (uint32_t)(size - BATCH_LOG_OVERHEAD));
+    }
+    if ((keep & 4) == 0) {
+        batch[BATCH_MAGIC_OFFSET] = 2;
+    }
+    if ((keep & 8) == 0) {
+        batch_set_max_timestamp(batch, size, (batch[22] & BATCH_ATTR_LOG_APPEND) != 0,
+                                (int64_t)load_be64(batch + 35));
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size < PREFIX) {
+        return 0;
+    }
     struct batch batch;
-    uint8_t *copy = fuzz_copy(data, size);
+    size -= PREFIX;
+    uint8_t *copy = fuzz_copy(data + PREFIX, size);
     if (batch_parse(slice_make(copy, size), &batch) == BATCH_OK) {
         walk(slice_make(copy, batch_size(&batch)), &batch, false);
     }
-    if (size < BATCH_HEADER_SIZE) {
-        return 0;
+    if (size >= BATCH_HEADER_SIZE) {
+        make_right(copy, size, data[1]);
     }
-    store_be64(copy, 0);
-    store_be32(copy + 8, (uint32_t)(size - BATCH_LOG_OVERHEAD));
-    copy[BATCH_MAGIC_OFFSET] = 2;
-    batch_set_max_timestamp(copy, size, (copy[22] & BATCH_ATTR_LOG_APPEND) != 0,
-                            (int64_t)load_be64(copy + 35));
-    validate(slice_make(copy, size), data[size - 1]);
+    validate(slice_make(copy, size), data[0], (data[1] & 16) != 0 ? 16 : RECORD_MAX);
     return 0;
 }

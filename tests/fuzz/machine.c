@@ -51,6 +51,7 @@ struct machine {
     int open_count;
     struct list works;
     uint64_t random;
+    unsigned fail_in; /* accesses to the disk */
 };
 
 struct machine *fuzz_machine(void) {
@@ -125,6 +126,7 @@ void fuzz_disk_reset(void) {
         remove_name(machine, &machine->names[0]);
     }
     machine->random = 1;
+    machine->fail_in = 0;
 }
 
 static void write_inode(struct inode *inode, const void *data, size_t size, size_t pos) {
@@ -160,9 +162,21 @@ void fuzz_disk_put(const char *path, const void *data, size_t size) {
     write_inode(name->inode, data, size, 0);
 }
 
+void fuzz_disk_fail(unsigned n) {
+    fuzz_machine()->fail_in = n;
+}
+
+static bool fails(void) {
+    struct machine *machine = fuzz_machine();
+    return machine->fail_in > 0 && --machine->fail_in == 0;
+}
+
 /* ---- file.h ---------------------------------------------------------------------------------- */
 
 int file_open(struct machine *machine, const char *path, unsigned flags, struct file **out) {
+    if (fails()) {
+        return -EIO;
+    }
     struct name *name = find(machine, path);
     if (name == NULL && (flags & FILE_CREATE) == 0) {
         return -ENOENT;
@@ -211,6 +225,9 @@ void file_unref(struct file *file) {
 }
 
 int file_size(struct file *file, int64_t *out) {
+    if (fails()) {
+        return -EIO;
+    }
     *out = (int64_t)file->inode->len;
     return 0;
 }
@@ -221,6 +238,9 @@ int file_mtime_ms(struct file *file, int64_t *out) {
 }
 
 int64_t file_read_at(struct file *file, void *out, size_t len, int64_t pos) {
+    if (fails()) {
+        return -EIO;
+    }
     if (pos < 0) {
         return -EINVAL;
     }
@@ -234,6 +254,9 @@ int64_t file_read_at(struct file *file, void *out, size_t len, int64_t pos) {
 }
 
 int file_writev_at(struct file *file, const struct slice *parts, int part_count, int64_t pos) {
+    if (fails()) {
+        return -EIO;
+    }
     if (pos < 0) {
         return -EINVAL;
     }
@@ -245,6 +268,9 @@ int file_writev_at(struct file *file, const struct slice *parts, int part_count,
 }
 
 int file_truncate(struct file *file, int64_t size) {
+    if (fails()) {
+        return -EIO;
+    }
     if (size < 0) {
         return -EINVAL;
     }
@@ -256,6 +282,9 @@ int file_truncate(struct file *file, int64_t size) {
 }
 
 int file_sync(struct file *file) {
+    if (fails()) {
+        return -EIO;
+    }
     return 0;
 }
 
@@ -280,6 +309,9 @@ static void rename_below(struct machine *machine, const char *from, const char *
 }
 
 int path_rename(struct machine *machine, const char *from, const char *to) {
+    if (fails()) {
+        return -EIO;
+    }
     struct name *moved = find(machine, from);
     if (moved == NULL) {
         return -ENOENT;
@@ -298,6 +330,9 @@ int path_rename(struct machine *machine, const char *from, const char *to) {
 }
 
 int path_unlink(struct machine *machine, const char *path) {
+    if (fails()) {
+        return -EIO;
+    }
     struct name *name = find(machine, path);
     if (name == NULL) {
         return -ENOENT;
@@ -310,6 +345,9 @@ int path_unlink(struct machine *machine, const char *path) {
 }
 
 int path_rmdir(struct machine *machine, const char *path) {
+    if (fails()) {
+        return -EIO;
+    }
     struct name *name = find(machine, path);
     if (name == NULL) {
         return -ENOENT;
@@ -319,6 +357,9 @@ int path_rmdir(struct machine *machine, const char *path) {
 }
 
 int path_mkdir(struct machine *machine, const char *path) {
+    if (fails()) {
+        return -EIO;
+    }
     if (find(machine, path) != NULL) {
         return -EEXIST;
     }
@@ -327,16 +368,25 @@ int path_mkdir(struct machine *machine, const char *path) {
 }
 
 int path_kind(struct machine *machine, const char *path, enum path_kind *out) {
+    if (fails()) {
+        return -EIO;
+    }
     const struct name *name = find(machine, path);
     *out = name == NULL ? PATH_MISSING : name->inode == NULL ? PATH_DIRECTORY : PATH_FILE;
     return 0;
 }
 
 int directory_sync(struct machine *machine, const char *path) {
+    if (fails()) {
+        return -EIO;
+    }
     return 0;
 }
 
 int directory_list(struct machine *machine, const char *path, char ***names, size_t *count) {
+    if (fails()) {
+        return -EIO;
+    }
     const struct name *dir = find(machine, path);
     if (dir == NULL || dir->inode != NULL) {
         return dir == NULL ? -ENOENT : -ENOTDIR;

@@ -20,6 +20,9 @@ void fuzz_disk_reset(void);
 /* Puts a file there, in place of one that is there; directories are made where missing. */
 void fuzz_disk_put(const char *path, const void *data, size_t size);
 
+/* The n-th access to the disk from now on fails with -EIO, once; 0: none does. */
+void fuzz_disk_fail(unsigned n);
+
 /* Runs the work that was submitted, until there is none. */
 void fuzz_machine_run(void);
 

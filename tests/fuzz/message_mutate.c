@@ -66,6 +66,53 @@ static void choose_in_struct(struct mutation *mutation, const struct struct_desc
     }
 }
 
+/* ---- Making drawn messages fit each other ---------------------------------------------------- */
+
+/* Ids and names out of few, so that messages name what others have made. */
+static void tame(struct mutation *mutation, const struct field_desc *field, uint8_t *to) {
+    static const char *const names[] = {"a", "b", ""};
+    switch ((enum field_type)field->type) {
+    case FIELD_UUID:
+        memset(to, 0, sizeof(struct uuid));
+        to[sizeof(struct uuid) - 1] = (uint8_t)below(mutation, 4);
+        break;
+    case FIELD_STRING: {
+        struct slice name = slice_str(names[below(mutation, ARRAY_LEN(names))]);
+        memcpy(to, &name, sizeof(name));
+        break;
+    }
+    case FIELD_INT16:
+    case FIELD_INT32:
+    case FIELD_INT64: {
+        uint64_t value = below(mutation, 8) == 0 ? UINT64_MAX : below(mutation, 3);
+        memcpy(to, &value, field_value_size(field));
+        break;
+    }
+    default:
+        break;
+    }
+}
+
+static void tame_struct(struct mutation *mutation, const struct struct_desc *desc, uint8_t *base) {
+    for (size_t i = 0; i < desc->field_count; i++) {
+        const struct field_desc *field = &desc->fields[i];
+        if (!version_in(field->versions, mutation->version)) {
+            continue;
+        }
+        bool array = (field->flags & FIELD_ARRAY) != 0;
+        bool pointer = array || (field->flags & FIELD_POINTER) != 0;
+        int32_t count = array ? field_count(field, base) : 1;
+        uint8_t *value = pointer ? field_pointer(field, base) : field_at_mutable(field, base);
+        for (int32_t n = 0; value != NULL && n < count; n++, value += field_value_size(field)) {
+            if (field->type == FIELD_STRUCT) {
+                tame_struct(mutation, field->nested, value);
+            } else if (below(mutation, 8) != 0) {
+                tame(mutation, field, value);
+            }
+        }
+    }
+}
+
 /* ---- Changing it ----------------------------------------------------------------------------- */
 
 static bool nullable(const struct mutation *mutation, const struct field_desc *field) {
@@ -233,6 +280,9 @@ size_t fuzz_mutate_message(const struct message_desc *desc, int16_t version, uin
                                                     message, NULL) != MESSAGE_OK) {
         struct message_dice dice = {.draw = fuzz_draw_random, .ctx = random};
         message_random(desc, version, &dice, &arena, message);
+        if (below(&mutation, 4) != 0) {
+            tame_struct(&mutation, desc->root, (uint8_t *)message);
+        }
     } else {
         choose_in_struct(&mutation, desc->root, (uint8_t *)message);
         if (mutation.field != NULL) {
