@@ -8,13 +8,13 @@ import threading
 
 
 class Proxy:
-    """Forwards to 127.0.0.1:`target`. Only the first `cuts` connections that carry enough bytes are
-    cut, so that every client gets through in the end. A cut drops what is on its way."""
+    """Forwards to 127.0.0.1:`target`. Only the next `cuts_left` connections that carry enough bytes
+    are cut, so that every client gets through in the end. A cut drops what is on its way."""
 
-    def __init__(self, target, seed, cuts=12, least=2_000, most=60_000):
+    def __init__(self, target, seed, least=2_000, most=60_000):
         self.target = target
         self.random = random.Random(seed)
-        self.cuts_left = cuts
+        self.cuts_left = 0
         self.range = (least, most)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.listener.getsockname()[1]

@@ -100,7 +100,7 @@ async function many_topics(library, topic, group) {
     await waitUntil(async () => {
         const listed = new Set(await administer.topics());
         return names.every((name) => listed.has(name));
-    }, 'all topics are listed');
+    }, 'all topics are listed', 150);
     const producer = await library.producer();
     for (let start = 0; start < count; start += at_once) {
         const some = names.slice(start, start + at_once);

@@ -21,6 +21,7 @@ const logger = {
 
 class Confluent {
     exactlyOnce = true;
+    emptyIsNull = true; // it gives null for an empty value
     canConfigure = false; // it has neither configurations nor more partitions
     topicsAtOnce = 2000;
 

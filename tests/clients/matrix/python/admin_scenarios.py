@@ -106,7 +106,9 @@ def many_topics(client, topic, _group):
     administer = client.admin()
     for start in range(0, count, at_once):
         administer.create(names[start : start + at_once])
-    wait_until(lambda: set(names) <= set(administer.topics()), "all topics are listed")
+    wait_until(
+        lambda: set(names) <= set(administer.topics()), "all topics are listed", seconds=150
+    )
     producer = client.producer(linger_ms=5)
     for name in names:
         producer.send(name, name.encode(), partition=0)
