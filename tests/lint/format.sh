@@ -13,7 +13,7 @@ case $("$tool" --version 2>/dev/null) in
     exit 77
     ;;
 esac
-files=$(find base runtime protocol storage raft broker tools tests -name '*.[ch]' | sort)
+files=$(find base runtime protocol storage raft broker tools bench tests -name '*.[ch]' | sort)
 count=$(printf '%s\n' "$files" | wc -l)
 [ "$count" -gt 50 ] || { echo "only $count files found" >&2; exit 1; }
 # shellcheck disable=SC2086

@@ -415,7 +415,7 @@ static int run_and_report(const struct bench_options *options) {
     producers_close(bench);
     consumers_close(bench);
     members_close(bench);
-    if (bench->topic.created && !options->keep_topic) {
+    if (options->delete_topic || (bench->topic.created && !options->keep_topic)) {
         topic_delete(&bench->topic, &bench->rpc);
     }
     good = good && write_results(bench);

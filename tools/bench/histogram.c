@@ -49,7 +49,8 @@ int64_t histogram_percentile(const struct histogram *histogram, double percent) 
     if (histogram->count == 0) {
         return 0;
     }
-    double wanted = ceil(percent / 100.0 * (double)histogram->count);
+    double wanted = percent / 100.0 * (double)histogram->count;
+    wanted = ceil(wanted * (1 - 1e-12)); /* 99.99% of 10000 are 9999, whatever doubles say */
     uint64_t rank = wanted < 1 ? 1 : (uint64_t)wanted;
     uint64_t seen = 0;
     for (uint64_t i = 0; i < HISTOGRAM_COUNTERS; i++) {

@@ -57,6 +57,7 @@ static const char help_text[] =
     "      --replication N        of a new topic [-1: the broker's default]\n"
     "      --topic-config K=V     of a new topic; may be given several times\n"
     "      --keep-topic           does not delete it\n"
+    "      --delete-topic         deletes it although it was there before\n"
     "\n"
     "measuring\n"
     "  -w, --warmup S             before the measurement, at the same rate [2]\n"
@@ -174,6 +175,7 @@ enum {
     OPT_REPLICATION,
     OPT_TOPIC_CONFIG,
     OPT_KEEP_TOPIC,
+    OPT_DELETE_TOPIC,
     OPT_PID,
     OPT_NO_PID,
     OPT_JSON,
@@ -205,6 +207,7 @@ static const struct option long_options[] = {
     {"replication", required_argument, NULL, OPT_REPLICATION},
     {"topic-config", required_argument, NULL, OPT_TOPIC_CONFIG},
     {"keep-topic", no_argument, NULL, OPT_KEEP_TOPIC},
+    {"delete-topic", no_argument, NULL, OPT_DELETE_TOPIC},
     {"warmup", required_argument, NULL, 'w'},
     {"duration", required_argument, NULL, 'd'},
     {"pid", required_argument, NULL, OPT_PID},
@@ -352,6 +355,9 @@ static bool apply_flag(struct bench_options *o, int option) {
         return true;
     case OPT_METADATA:
         o->ping_metadata = true;
+        return true;
+    case OPT_DELETE_TOPIC:
+        o->delete_topic = true;
         return true;
     case OPT_KEEP_TOPIC:
         o->keep_topic = true;

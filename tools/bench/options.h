@@ -27,6 +27,7 @@ struct bench_options {
 
     const char *topic; /* NULL: a new one that is deleted in the end */
     bool keep_topic;
+    bool delete_topic; /* although it was there before */
     int32_t partitions;
     int16_t replication_factor;
     const char *topic_configs[TOPIC_CONFIGS_MAX]; /* "key=value" */

@@ -233,7 +233,7 @@ bool topic_list_offsets(struct topic *topic, int64_t timestamp, int64_t *out) {
 /* ---- The end --------------------------------------------------------------------------------- */
 
 void topic_delete(struct topic *topic, struct rpc *rpc) {
-    int16_t version = topic->created ? rpc_version(rpc, DELETE_TOPICS, 5) : -1;
+    int16_t version = rpc_version(rpc, DELETE_TOPICS, 5);
     if (version < 0) {
         return;
     }

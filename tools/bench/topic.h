@@ -42,7 +42,7 @@ void topic_prepare_raw(struct topic *topic, const struct bench_options *options)
  * message on stderr. */
 bool topic_list_offsets(struct topic *topic, int64_t timestamp, int64_t *out);
 
-/* Deletes a topic that the run created. */
+/* Failures are only said on stderr. */
 void topic_delete(struct topic *topic, struct rpc *rpc);
 
 void topic_release(struct topic *topic);
