@@ -80,7 +80,7 @@ def proxied(new_broker):
 
 def warm_up(broker):
     """Kafka lets the first group and the first idempotent producer wait, which clients log."""
-    from confluent_kafka import Consumer, Producer, TopicPartition
+    from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
     from confluent_kafka.admin import AdminClient, NewTopic
 
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
@@ -91,7 +91,14 @@ def warm_up(broker):
     producer.produce(topic.topic, b"first", partition=0)
     assert producer.flush(60) == 0
     consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "first-of-all"})
-    consumer.committed([TopicPartition(topic.topic, 0)], timeout=60)
+    deadline = time.monotonic() + 60
+    while True:  # its new coordinator may still have to hear that it is one
+        try:
+            consumer.committed([TopicPartition(topic.topic, 0)], timeout=60)
+            break
+        except KafkaException:
+            assert time.monotonic() < deadline, "there is no coordinator"
+            time.sleep(0.1)
     consumer.close()
 
 

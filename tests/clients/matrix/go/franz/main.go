@@ -291,6 +291,8 @@ func (m *member) Close() {
 
 func (c *client) ManyTopics() int { return 2000 }
 
+func (c *client) Idempotence() bool { return true }
+
 func (c *client) TellsEmpty() bool { return true }
 
 func (c *client) CanReset(string, bool) bool { return true }

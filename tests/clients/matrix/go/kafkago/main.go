@@ -55,9 +55,6 @@ var codecs = map[string]kafka.Compression{
 }
 
 func (c *client) Producer(o scenario.ProducerOptions) (scenario.Producer, error) {
-	if o.Idempotent {
-		return nil, scenario.ErrLacks
-	}
 	w := &kafka.Writer{
 		Addr:         kafka.TCP(c.brokers...),
 		RequiredAcks: kafka.RequireAll,      // by default it asks for no answer

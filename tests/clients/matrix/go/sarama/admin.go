@@ -14,6 +14,8 @@ import (
 // ManyTopics: it creates them one after the other.
 func (c *client) ManyTopics() int { return 1000 }
 
+func (c *client) Idempotence() bool { return idempotence }
+
 func (c *client) TellsEmpty() bool { return true }
 
 // CanReset: there is no policy for offsets that were never committed but where to begin.

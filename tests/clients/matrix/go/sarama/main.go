@@ -69,14 +69,6 @@ func configuration(least sarama.KafkaVersion) *sarama.Config {
 type codeless struct{ error }
 
 func (c *client) Code(err error) int16 {
-	var all sarama.ProducerErrors
-	if errors.As(err, &all) {
-		err = all[0].Err
-	}
-	var one *sarama.ProducerError
-	if errors.As(err, &one) {
-		err = one.Err
-	}
 	var topic *sarama.TopicError
 	if errors.As(err, &topic) {
 		err = topic.Err
@@ -124,10 +116,11 @@ func (c *client) Producer(o scenario.ProducerOptions) (scenario.Producer, error)
 		config.Producer.MaxMessageBytes = o.MaxBytes
 	}
 	if o.Idempotent {
-		config.Producer.Idempotent = true
+		config.Producer.Idempotent = idempotence
 		config.Producer.RequiredAcks = sarama.WaitForAll
 		config.Net.MaxOpenRequests = 1
 		config.Producer.Retry.Max = 20 // more than connections are cut
+		config.Metadata.Retry.Max = 20
 	}
 	p, err := sarama.NewSyncProducer(c.bootstrap, config)
 	for i := 0; i < 10 && errors.Is(err, sarama.ErrOffsetsLoadInProgress); i++ { // a new broker
@@ -155,6 +148,10 @@ func (p producer) Send(records []*scenario.Record) error {
 		}
 	}
 	err := p.SendMessages(messages)
+	var all sarama.ProducerErrors
+	if errors.As(err, &all) {
+		err = fmt.Errorf("%d records, the first: %w", len(all), all[0].Err)
+	}
 	for i, r := range records {
 		r.Partition, r.Offset = messages[i].Partition, messages[i].Offset
 	}
@@ -227,13 +224,17 @@ func (c *client) ReadTopics(topics []string) ([]*scenario.Record, error) {
 	}
 	defer consumer.Close()
 	received := make(chan *scenario.Record, len(topics))
+	var open sync.WaitGroup
+	defer open.Wait()
 	for _, topic := range topics {
 		p, err := consumer.ConsumePartition(topic, 0, scenario.Start)
 		if err != nil {
 			return nil, err
 		}
 		defer p.AsyncClose()
+		open.Add(1)
 		go func() {
+			defer open.Done()
 			for m := range p.Messages() {
 				received <- ours(m)
 			}

@@ -128,14 +128,9 @@ func sizes(t *test) {
 // records; the order of first appearance holds for all.
 func idempotent(t *test) {
 	const n, chunk = 3000, 60
-	p, err := t.Producer(ProducerOptions{Idempotent: true})
-	once := true
-	if err == ErrLacks {
-		once = false
-		p, err = t.Producer(ProducerOptions{})
-	}
-	must(err, "producer")
+	p := t.producer(ProducerOptions{Idempotent: true})
 	defer p.Close()
+	once := t.Idempotence()
 	padding := make([]byte, 200) // that no codec makes smaller
 	rand.New(rand.NewSource(3)).Read(padding)
 	for i := 0; i < n; i += chunk {

@@ -54,8 +54,8 @@ type Record struct {
 
 type ProducerOptions struct {
 	Codec      string // none, gzip, snappy, lz4, zstd; empty: the client's default
-	Idempotent bool
-	MaxBytes   int // limit of the client's own for a batch; 0: its default
+	Idempotent bool   // and patient; without Idempotence at least acks=all and in order
+	MaxBytes   int    // limit of the client's own for a batch; 0: its default
 }
 
 type Producer interface {
@@ -106,6 +106,8 @@ type Client interface {
 	ReadTopics(topics []string) ([]*Record, error)
 	// ManyTopics is how many topics the client bears in a scenario's time.
 	ManyTopics() int
+	// Idempotence is whether an idempotent producer writes each record once.
+	Idempotence() bool
 	// TellsEmpty is whether the client gives back what is empty as empty, not as null.
 	TellsEmpty() bool
 	// CanReset tells whether a member can be made to follow a reset policy, without any committed
