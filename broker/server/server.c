@@ -74,6 +74,25 @@ static bool request_decode(struct request *request, const char **reason) {
     return true;
 }
 
+static void log_refusal(struct client *client, const struct request *request, const char *reason) {
+    struct server_shard *shard = client->shard;
+    struct machine *machine = shard->owner->node->machine;
+    int64_t now_ms = shard_now_ms(shard->owner->shard);
+    if (now_ms - shard->refusals_from_ms >= 1000) {
+        if (shard->refusal_count > REFUSALS_LOGGED_MAX) {
+            LOG_INFO(machine, "server", "more connections closed for their requests", "count=%d",
+                     shard->refusal_count - REFUSALS_LOGGED_MAX);
+        }
+        shard->refusals_from_ms = now_ms;
+        shard->refusal_count = 0;
+    }
+    if (shard->refusal_count++ < REFUSALS_LOGGED_MAX) {
+        LOG_INFO(machine, "server", "connection closed",
+                 "peer=%s reason=\"%s\" api_key=%d version=%d", conn_peer_host(client->conn),
+                 reason, request->api_key, request->version);
+    }
+}
+
 /* Handles one frame; false when the connection is to be closed. */
 static void client_handle_frame(struct client *client, struct exchange *exchange,
                                 struct frame *frame) {
@@ -88,9 +107,7 @@ static void client_handle_frame(struct client *client, struct exchange *exchange
     client->in_flight_produce =
         client->in_flight == 1 ? request->api_key == API_KEY_PRODUCE : client->in_flight_produce;
     if (!valid) {
-        LOG_INFO(client->shard->owner->node->machine, "server", "connection closed",
-                 "peer=%s reason=\"%s\" api_key=%d version=%d", conn_peer_host(client->conn),
-                 reason, request->api_key, request->version);
+        log_refusal(client, request, reason);
         request_respond_close(request, reason);
         return;
     }

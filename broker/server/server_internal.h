@@ -19,6 +19,10 @@
 /* Of one encoded response without its records. */
 #define RESPONSE_SIZE_MAX ((size_t)256 * 1024 * 1024)
 
+/* Bad requests that are logged in one second, on each shard: a log must not be what fills the disk.
+ */
+#define REFUSALS_LOGGED_MAX 10
+
 /* The scratch buffer shrinks back to nothing above this. */
 #define SCRATCH_KEEP_MAX ((size_t)1024 * 1024)
 
@@ -46,6 +50,10 @@ struct server_shard {
     struct list cache;    /* struct request.link: for reuse */
     int cache_count;
     struct buffer scratch; /* responses are encoded here */
+
+    /* Bad requests of this second, of which REFUSALS_LOGGED_MAX are logged. */
+    int64_t refusals_from_ms;
+    int refusal_count;
 };
 
 /* A frame that waits until the requests before it are answered. */

@@ -181,7 +181,8 @@ static bool gather_file(struct gather *gather, const struct reply_part *part, si
         gather_add(gather, cold->data + skip, len);
         return len == left;
     }
-    if (gather->chunk_used >= conn->chunk_max) {
+    size_t chunk_max = min_size(conn->chunk_max, conn->net->flush_max);
+    if (gather->chunk_used >= chunk_max) {
         return false;
     }
     struct net_shard *net = conn->net;
@@ -189,7 +190,7 @@ static bool gather_file(struct gather *gather, const struct reply_part *part, si
         net->file_chunk = xmalloc(FILE_CHUNK_SIZE);
     }
     struct iovec into = {.iov_base = net->file_chunk + gather->chunk_used,
-                         .iov_len = min_size(left, conn->chunk_max - gather->chunk_used)};
+                         .iov_len = min_size(left, chunk_max - gather->chunk_used)};
     ssize_t got;
     do {
         got = preadv2(file_fd(part->owner.file), &into, 1, pos, RWF_NOWAIT);
@@ -335,17 +336,28 @@ static bool send_once(struct conn *conn, size_t *sent_total) {
     return true;
 }
 
+/* Many receivers that want a lot are given little each in a turn, so that nobody waits long. */
+static size_t flush_max(const struct net_shard *net) {
+    if (net->flush_left < FLUSH_BYTES_MIN) {
+        return FLUSH_BYTES_MIN;
+    }
+    return min_size(net->flush_left, FLUSH_BYTES_MAX);
+}
+
 void conn_flush(struct conn *conn) {
+    struct net_shard *net = conn->net;
     size_t sent = 0;
+    net->flush_max = flush_max(net);
     while (!conn->send_blocked && !list_empty(&conn->output) && conn->state == CONN_OPEN) {
         if (!send_once(conn, &sent)) {
             break;
         }
-        if (sent >= FLUSH_BYTES_MAX) {
+        if (sent >= net->flush_max) {
             /* The others' turn: the poll comes back to this one. */
             conn->send_blocked = !list_empty(&conn->output);
         }
     }
+    net->flush_left -= min_size(net->flush_left, sent);
 }
 
 void conn_output_release(struct conn *conn) {

@@ -88,6 +88,9 @@ void workers_release(struct workers *workers);
 /* net_shard.c: the network's part of a shard. */
 struct net_shard *net_shard_new(struct shard *shard);
 
+/* Before the first net_shard_turn_end() of a turn. */
+void net_shard_turn_begin(struct net_shard *net);
+
 /* At the end of a turn: sends, resumes and closes what the turn asked for; whether there was any.
  */
 bool net_shard_turn_end(struct net_shard *net);

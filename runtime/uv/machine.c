@@ -124,6 +124,7 @@ static void arm_timer(struct shard *shard) {
 
 static void finish_turn(struct shard *shard) {
     bool more = true;
+    net_shard_turn_begin(shard->net);
     while (more) {
         more = shard_core_run_deferred(&shard->core);
         send_outboxes(shard);

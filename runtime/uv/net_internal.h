@@ -20,11 +20,13 @@
 #define SCRATCH_SIZE      (64 * 1024) /* small frames are received together */
 #define SCRATCH_PEEK      (4 * 1024) /* of it, where large frames come: the rest goes straight in */
 #define LARGE_FRAME       (16 * 1024)
-#define FILE_CHUNK_SIZE   (256 * 1024)  /* of a file, read and sent in one go */
-#define FILE_CHUNK_MIN    (16 * 1024)   /* for receivers that take little at a time */
-#define FILE_READ_AHEAD   (1024 * 1024) /* of a cold file, asked of the kernel */
-#define FLUSH_BYTES_MAX   (1024 * 1024) /* of one connection in one turn */
-#define RECEIVE_ROUND_MAX 4             /* receives of one connection in one turn */
+#define FILE_CHUNK_SIZE   (256 * 1024)      /* of a file, read and sent in one go */
+#define FILE_CHUNK_MIN    (16 * 1024)       /* for receivers that take little at a time */
+#define FILE_READ_AHEAD   (1024 * 1024)     /* of a cold file, asked of the kernel */
+#define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
+#define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
+#define FLUSH_BYTES_MIN   (64 * 1024)       /* ... what each may send at any rate */
+#define RECEIVE_ROUND_MAX 4                 /* receives of one connection in one turn */
 #define OUTPUT_IOV_MAX    64
 #define CLOSE_REASON_SIZE 128
 
@@ -59,6 +61,8 @@ struct net_shard {
     struct list exchange_pool;
     struct exchange_slab *exchange_slabs;
 
+    size_t flush_left;          /* of FLUSH_TURN_MAX in this turn */
+    size_t flush_max;           /* for the connection that is being flushed */
     size_t output_memory;       /* of conn.output_memory over all */
     size_t output_memory_limit; /* what it exceeded in this turn; else 0 */
 

@@ -146,6 +146,10 @@ struct net_shard *net_shard_new(struct shard *shard) {
     return net;
 }
 
+void net_shard_turn_begin(struct net_shard *net) {
+    net->flush_left = FLUSH_TURN_MAX;
+}
+
 bool net_shard_turn_end(struct net_shard *net) {
     bool any = !list_empty(&net->dirty) || !list_empty(&net->closing);
     while (!list_empty(&net->dirty)) {

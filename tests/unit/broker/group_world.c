@@ -278,7 +278,7 @@ void call_start(struct call *call, void (*handler)(struct request *request), int
     request->api_key = api_key;
     request->version = version;
     request->client_id = SLICE_LIT("client");
-    request->peer_host = "127.0.0.1";
+    request->peer_host = SLICE_LIT("127.0.0.1");
     request->listener_name = "PLAINTEXT";
     request->body = body;
     arena_init(&request->arena, SIZE_MAX);

@@ -1,0 +1,458 @@
+"""
+What a good client feels while a broker is attacked.
+
+The good client, a process of its own, sends 100 records a second at fixed times, idempotent and
+with acks=all, and reads them back; its latencies count from the time at which a record was due.
+Each attack runs in windows that alternate with windows without it, so that whatever else the
+machine does falls on both. Printed for each attack: the latency until acknowledged and until read,
+median and p99, without and with it; the ratio of the p99s; how much the broker's memory grew; and
+how much was thrown at it. Nothing is asserted but that the good client lost nothing.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import socket
+import struct
+import sys
+import threading
+import time
+
+from confluent_kafka import Producer, TopicPartition
+
+from bombs import MIB, bomb
+from frames import Frames, frame
+from harness import ApacheKafka, Barnabas
+from hostile import Attacker, fetch_request, produce_request, text
+from test_bad_input import connect, header, rss_kib
+from test_librdkafka import consumer, create_topic, produce
+
+RATE = 100
+ATTACK_NICE = 10
+SETTLE_S = 0.5
+CONNECTIONS_MAX = 10000
+
+
+# ---- The good client ---------------------------------------------------------------------------
+
+
+class Good:
+    """Runs in its own process; the parent names the window that the next records belong to."""
+
+    def __init__(self, bootstrap, pipe):
+        self.pipe = pipe
+        self.window = None
+        self.acks = {}
+        self.reads = {}
+        self.sent = {}
+        self.acknowledged = 0
+        self.read = 0
+        self.lost = []
+        self.producer = Producer(
+            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0}
+        )
+        self.bootstrap = bootstrap
+        self.done = threading.Event()
+
+    def consume(self):
+        class At:
+            bootstrap = self.bootstrap
+
+        client = consumer(At, "measured", **{"enable.auto.commit": False})
+        client.assign([TopicPartition("good", 0, 0)])
+        last = time.monotonic()
+        while not (self.done.is_set() and (self.read >= self.acknowledged or time.monotonic() - last > 60)):
+            for message in client.consume(1000, timeout=0.1):
+                now = time.monotonic()
+                if message.error() is not None:
+                    continue
+                number = int(message.value())
+                if number != self.read:
+                    self.lost.append(number)
+                self.read = number + 1
+                last = now
+                due, window = self.sent[number]
+                self.reads.setdefault(window, []).append(now - due)
+        client.close()
+
+    def delivered(self, number):
+        def on_delivery(error, message):
+            if error is not None:
+                self.lost.append(f"{number}: {error}")
+                return
+            self.acknowledged += 1
+            due, window = self.sent[number]
+            self.acks.setdefault(window, []).append(time.monotonic() - due)
+
+        return on_delivery
+
+    def run(self):
+        reader = threading.Thread(target=self.consume)
+        reader.start()
+        due = time.monotonic()
+        number = 0
+        running = True
+        while running:
+            due += 1 / RATE
+            while time.monotonic() < due:
+                self.producer.poll(max(0.0, min(0.005, due - time.monotonic())))
+            while self.pipe.poll():
+                word = self.pipe.recv()
+                running = word != "end"
+                self.window = word
+            self.sent[number] = (due, self.window)
+            self.producer.produce("good", b"%d" % number, on_delivery=self.delivered(number))
+            number += 1
+        if self.producer.flush(120) != 0:
+            self.lost.append("not all was acknowledged")
+        self.done.set()
+        reader.join()
+        if self.read != self.acknowledged:
+            self.lost.append(f"{self.acknowledged} acknowledged, {self.read} read")
+        self.pipe.send((self.acks, self.reads, self.acknowledged, self.lost))
+
+
+def good_process(bootstrap, pipe):
+    Good(bootstrap, pipe).run()
+
+
+# ---- Attacks -----------------------------------------------------------------------------------
+#
+# Each is a generator: every step is one blow, and what it yields is how many blows that was. All it
+# holds goes with its process.
+
+
+def mutated_frames(broker):
+    """frames"""
+    frames = Frames(int(time.time()), [])
+    attackers = [Attacker(broker) for _ in range(20)]
+    while True:
+        for attacker in attackers:
+            attacker.send(frames.next())
+            yield 1
+
+
+def lying_lengths(broker):
+    """frames"""
+    lies = [
+        struct.pack(">i", 2**31 - 1),
+        struct.pack(">i", 100 * MIB) + b"x",
+        frame(header(3, 1) + struct.pack(">i", 2**31 - 1)),
+        frame(header(3, 9) + b"\0" + b"\xff\xff\xff\xff\x0f"),
+        frame(header(18, 3) + b"\xff\xff\xff\xff\x0f"),
+    ]
+    kept = []
+    while True:
+        for lie in lies:
+            s = connect(broker)
+            s.sendall(lie)
+            kept.append(s)
+            if len(kept) > 500:
+                kept.pop(0).close()
+            yield 1
+
+
+def idle_connections(broker):
+    """connections"""
+    kept = []
+    while len(kept) < CONNECTIONS_MAX:
+        kept.append(connect(broker))
+        yield 1
+    while True:
+        time.sleep(0.1)
+        yield 0
+
+
+def half_open(broker):
+    """connections"""
+    kept = []
+    while len(kept) < 2000:
+        kept.append(connect(broker))
+        kept[-1].sendall(b"\0\0\0")
+        yield 1
+    while True:
+        time.sleep(0.1)
+        yield 0
+
+
+def slow_senders(broker):
+    """bytes"""
+    kept = []
+    for _ in range(1000):
+        kept.append(connect(broker))
+        kept[-1].sendall(struct.pack(">i", 100 * MIB))
+    while True:
+        for s in kept:
+            s.sendall(b"x")
+            time.sleep(1 / len(kept))
+            yield 1
+
+
+def unread_fetches(broker):
+    """requests"""
+    yield from unread(broker, fetch_request("big"))
+
+
+def unread_metadata(broker):
+    """requests"""
+    names = b"".join(text(f"{number:04d}" + "n" * 240) for number in range(1000))
+    yield from unread(broker, frame(header(3, 4) + struct.pack(">i", 1000) + names + b"\0"))
+
+
+def unread(broker, request):
+    kept = []
+    for _ in range(300):
+        s = connect(broker)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        s.setblocking(False)
+        kept.append([s, b""])
+    while True:
+        blows = 0
+        for entry in kept:
+            try:
+                entry[1] = entry[1] or request
+                entry[1] = entry[1][entry[0].send(entry[1]) :]
+                blows += entry[1] == b""
+            except BlockingIOError:
+                pass
+            except ConnectionError:  # closed, as it deserves: another one
+                entry[0].close()
+                entry[:] = [connect(broker), b""]
+                entry[0].setblocking(False)
+        if blows == 0:
+            time.sleep(0.01)
+        yield blows
+
+
+def storm(broker, data, reset=False):
+    while True:
+        with connect(broker) as s:
+            if data:
+                s.sendall(data)
+            if reset:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        yield 1
+
+
+def connection_storm(broker):
+    """connections"""
+    yield from storm(broker, b"")
+
+
+def garbage_storm(broker):
+    """connections"""
+    yield from storm(broker, b"GET / HTTP/1.1\r\nHost: broker\r\n\r\n", reset=True)
+
+
+def bombs_of(*bombs):
+    def attack(broker):
+        """requests"""
+        requests = [produce_request("hostile", bomb(*b)) for b in bombs]
+        sockets = [connect(broker) for _ in range(4)]
+        while True:
+            for number, s in enumerate(sockets):
+                s.sendall(requests[number % len(requests)])
+            for s in sockets:
+                s.settimeout(60)
+                size = struct.unpack(">i", s.recv(4))[0]
+                while size > 0:
+                    size -= len(s.recv(size))
+                yield 1
+
+    attack.__doc__ = "requests"
+    return attack
+
+
+def no_descriptors(broker):
+    """connections"""
+    pid = broker.process.pid
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (300, hard))
+    kept = []
+    try:
+        while True:
+            for _ in range(400):
+                kept.append(connect(broker))
+                yield 1
+            time.sleep(0.2)
+            while kept:
+                kept.pop().close()
+            yield 0
+    finally:
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+ATTACKS = {
+    "nothing": lambda broker: nothing(),
+    "mutated frames": mutated_frames,
+    "lengths that lie": lying_lengths,
+    "10,000 idle connections": idle_connections,
+    "2,000 half-open connections": half_open,
+    "1,000 senders of 1 byte/s": slow_senders,
+    "300 receivers that do not read, fetch": unread_fetches,
+    "300 receivers that do not read, metadata": unread_metadata,
+    "storm of connections": connection_storm,
+    "storm of connections with garbage": garbage_storm,
+    "bombs of one record": bombs_of(("zstd", 1024 * MIB, 1), ("lz4", 200 * MIB, 1), ("gzip", 900 * MIB, 1)),
+    "bombs of many records, zstd, lz4": bombs_of(("zstd", MIB // 2, 2048), ("lz4", MIB // 2, 400)),
+    "bombs of many records, gzip": bombs_of(("gzip", MIB // 2, 1500)),
+    "no file descriptors left": no_descriptors,
+}  # fmt: skip
+
+
+def nothing():
+    """-"""
+    while True:
+        time.sleep(0.1)
+        yield 0
+
+
+def attack_process(attack, broker, stop, blows):
+    os.nice(ATTACK_NICE)
+    steps = attack(broker)
+    try:
+        while not stop.is_set():
+            try:
+                blows.value += next(steps)
+            except (TimeoutError, ConnectionError, struct.error):
+                steps = attack(broker)
+    finally:
+        steps.close()
+        os._exit(0)
+
+
+# ---- Measuring ---------------------------------------------------------------------------------
+
+
+class Sampler(threading.Thread):
+    """The broker's largest resident memory, looked at a hundred times a second."""
+
+    def __init__(self, broker):
+        super().__init__(daemon=True)
+        self.broker = broker
+        self.largest = 0
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                self.largest = max(self.largest, rss_kib(self.broker))
+            except (OSError, AttributeError, StopIteration):
+                return
+            time.sleep(0.01)
+
+
+def percentile(values, share):
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
+
+
+def measure(broker, name, rounds, seconds, good, sampler):
+    """Alternating windows; what was thrown, a second, and how much memory grew."""
+    blows = multiprocessing.Value("q", 0)
+    time.sleep(SETTLE_S)
+    before = rss_kib(broker)
+    sampler.largest = before
+    attacked = 0
+    for _ in range(rounds):
+        good.send(f"{name}/without")
+        time.sleep(seconds)
+        good.send(None)
+        stop = multiprocessing.Event()
+        attacker = multiprocessing.Process(
+            target=attack_process, args=(ATTACKS[name], broker, stop, blows)
+        )
+        began = time.monotonic()
+        attacker.start()
+        time.sleep(SETTLE_S)
+        good.send(f"{name}/with")
+        time.sleep(seconds)
+        good.send(None)
+        stop.set()
+        attacker.join(5)
+        attacker.kill()
+        attacker.join()
+        attacked += time.monotonic() - began
+        time.sleep(SETTLE_S)
+    assert broker.process.poll() is None, "the broker is gone:\n" + broker.log()
+    return blows.value / attacked, before, sampler.largest
+
+
+def table_line(name, result):
+    return (
+        f"{name:42} {result['ack_p50'][0]:7.2f} {result['ack_p99'][0]:7.2f} "
+        f"{result['ack_p50'][1]:7.2f} {result['ack_p99'][1]:7.2f} {result['ack_ratio']:6.2f}  "
+        f"{result['read_p99'][0]:7.2f} {result['read_p99'][1]:7.2f} {result['read_ratio']:6.2f}  "
+        f"{result['rss_growth_kib'] / 1024:7.1f}  {result['blows_per_s']:10.0f}"
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4, help="of one window")
+    parser.add_argument("--only", help="attacks whose names contain this")
+    parser.add_argument("--shards", type=int, default=1)
+    parser.add_argument("--broker", choices=["barnabas", "kafka"], default="barnabas")
+    parser.add_argument("--set", action="append", default=[], help="key=value of the broker")
+    parser.add_argument("--json", help="a file for the results")
+    options = parser.parse_args()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 2 * CONNECTIONS_MAX), hard))
+    names = [n for n in ATTACKS if options.only is None or options.only in n]
+
+    extra = dict(s.split("=", 1) for s in options.set)
+    if options.broker == "kafka":
+        broker = ApacheKafka(**extra)
+    else:
+        broker = Barnabas(**{"num.shards": options.shards, **extra})
+    with broker:
+        for topic in ("hostile", "good", "big"):
+            create_topic(broker, topic)
+        produce(broker, "big", [os.urandom(100000) for _ in range(200)])
+        ours, theirs = multiprocessing.Pipe()
+        client = multiprocessing.Process(target=good_process, args=(broker.bootstrap, theirs))
+        client.start()
+        sampler = Sampler(broker)
+        time.sleep(3)
+        thrown = {}
+        for name in names:
+            print(f"{name} ...", file=sys.stderr, flush=True)
+            thrown[name] = measure(broker, name, options.rounds, options.seconds, ours, sampler)
+        ours.send("end")
+        acks, reads, count, lost = ours.recv()
+        client.join()
+
+    print(f"{count} records of the good client, lost or out of order: {len(lost)}; "
+          f"latencies in ms at {RATE} records/s, {options.rounds} x {options.seconds:g} s each")  # fmt: skip
+    print(f"{'':42} {'acknowledged':^38}  {'read back':^22}  {'memory':>7}  {'thrown':>10}")
+    print(f"{'attack':42} {'p50':>7} {'p99':>7} {'p50 *':>7} {'p99 *':>7} {'ratio':>6}  "
+          f"{'p99':>7} {'p99 *':>7} {'ratio':>6}  {'MiB':>7}  {'a second':>10}")  # fmt: skip
+    results = {}
+    for name in names:
+        quiet, loud = acks[f"{name}/without"], acks[f"{name}/with"]
+        quiet_reads, loud_reads = reads[f"{name}/without"], reads[f"{name}/with"]
+        rate, before, largest = thrown[name]
+        results[name] = {
+            "ack_p50": [percentile(quiet, 0.5), percentile(loud, 0.5)],
+            "ack_p99": [percentile(quiet, 0.99), percentile(loud, 0.99)],
+            "read_p99": [percentile(quiet_reads, 0.99), percentile(loud_reads, 0.99)],
+            "ack_ratio": percentile(loud, 0.99) / percentile(quiet, 0.99),
+            "read_ratio": percentile(loud_reads, 0.99) / percentile(quiet_reads, 0.99),
+            "rss_before_kib": before,
+            "rss_growth_kib": largest - before,
+            "blows_per_s": rate,
+        }
+        print(table_line(name, results[name]))
+    print("* under the attack")
+    if options.json:
+        with open(options.json, "w") as f:
+            json.dump(results, f, indent=1)
+    for what in lost[:20]:
+        print("lost:", what)
+    sys.exit(1 if lost else 0)
+
+
+if __name__ == "__main__":
+    main()
