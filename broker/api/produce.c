@@ -30,6 +30,7 @@ struct produce_item {
     int32_t index;
     struct partition_produce produce;
     struct partition_append append;
+    struct partition_arrival arrival;
     struct produce_response_partition_produce_response *out;
 };
 
@@ -63,15 +64,19 @@ static void produce_part_finish(struct produce_wait *wait) {
     scatter_part_done(wait->part);
 }
 
-static void produce_committed(struct partition_append *append, enum kafka_error error) {
-    struct produce_item *item = CONTAINER_OF(append, struct produce_item, append);
+static void produce_item_finish(struct produce_item *item) {
     struct produce_wait *wait = item->part->state;
-    if (error != ERROR_NONE) {
-        item_fail(item, error, NULL);
-    }
     if (--wait->pending == 0) {
         produce_part_finish(wait);
     }
+}
+
+static void produce_committed(struct partition_append *append, enum kafka_error error) {
+    struct produce_item *item = CONTAINER_OF(append, struct produce_item, append);
+    if (error != ERROR_NONE) {
+        item_fail(item, error, NULL);
+    }
+    produce_item_finish(item);
 }
 
 /* The records stay: the client only learns that it does not know. */
@@ -82,16 +87,38 @@ static void produce_timed_out(struct timer *timer) {
         if (list_linked(&item->append.link)) {
             partition_append_cancel(&item->append);
             item_fail(item, ERROR_REQUEST_TIMED_OUT, NULL);
+        } else if (list_linked(&item->arrival.link)) { /* nothing was appended */
+            list_remove(&item->arrival.link);
+            item_fail(item, ERROR_NOT_LEADER_OR_FOLLOWER, NULL);
         }
     }
     produce_part_finish(wait);
 }
+
+/* What the part waits with; made with its first wait. */
+static struct produce_wait *produce_wait_of(struct scatter_part *part) {
+    struct produce_wait *wait = part->state;
+    if (wait == NULL) {
+        wait = ARENA_NEW(part->arena, struct produce_wait);
+        wait->part = part;
+        timer_init(&wait->timer, part->shard->shard, produce_timed_out);
+        part->state = wait;
+    }
+    return wait;
+}
+
+static void produce_arrived(struct partition_arrival *arrival);
 
 static void produce_run_item(struct scatter_part *part, struct produce_item *item) {
     const struct produce_op *op = CONTAINER_OF(part->scatter, struct produce_op, scatter);
     enum kafka_error error;
     struct partition *partition =
         replica_leader(part->shard->replicas, item->topic_id, item->index, &error);
+    if (partition == NULL && partition_await_log(part->shard->replicas, item->topic_id, item->index,
+                                                 &item->arrival, produce_arrived)) {
+        produce_wait_of(part)->pending++;
+        return;
+    }
     if (partition == NULL) {
         item_fail(item, error, NULL);
         return;
@@ -99,17 +126,17 @@ static void produce_run_item(struct scatter_part *part, struct produce_item *ite
     item->produce.arena = part->arena;
     partition_produce(partition, &item->produce);
     if (item->produce.error == ERROR_NONE && op->acks == -1) {
-        struct produce_wait *wait = part->state;
-        if (wait == NULL) {
-            wait = ARENA_NEW(part->arena, struct produce_wait);
-            wait->part = part;
-            timer_init(&wait->timer, part->shard->shard, produce_timed_out);
-            part->state = wait;
-        }
-        wait->pending++;
+        produce_wait_of(part)->pending++;
         item->append.next_offset = item->produce.next_offset;
         partition_await(partition, &item->append, produce_committed);
     }
+}
+
+/* The log of a new partition is there, or will not come. */
+static void produce_arrived(struct partition_arrival *arrival) {
+    struct produce_item *item = CONTAINER_OF(arrival, struct produce_item, arrival);
+    produce_run_item(item->part, item);
+    produce_item_finish(item);
 }
 
 static void produce_run(struct scatter_part *part) {
@@ -291,6 +318,7 @@ static void add_item(struct produce_op *op, const struct image_topic *topic,
     struct request *request = op->request;
     struct produce_item *item = ARENA_NEW(&request->arena, struct produce_item);
     list_init(&item->append.link);
+    list_init(&item->arrival.link);
     item->topic_id = topic->id;
     item->index = data->index;
     item->out = out;

@@ -15,6 +15,7 @@
 
 void record_writer_init(struct record_writer *writer, int64_t now_ms, enum compression codec) {
     struct batch_options options = BATCH_OPTIONS_DEFAULT;
+    options.base_sequence = 0; /* as Kafka's coordinator writes it, without a producer */
     options.codec = codec;
     batch_builder_init(&writer->builder, &options, WRITER_SIZE_MAX);
     buffer_init(&writer->key, WRITER_SIZE_MAX);

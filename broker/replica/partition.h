@@ -61,6 +61,7 @@ struct partition {
     int64_t refused_high_watermark;
     struct topic_config config;
     struct partition_creation *creation; /* NULL unless a log is being made */
+    struct list arrivals;                /* partition_arrival.link: waits for that log */
 
     struct list appends; /* partition_append.link, by next_offset */
     struct list fetches; /* fetch_interest.link */
@@ -98,6 +99,27 @@ enum kafka_error partition_check_epoch(const struct partition *partition, int32_
 
 /* What consumers may read up to: the high watermark, or the last stable offset. */
 int64_t partition_fetch_limit(const struct partition *partition, bool read_committed);
+
+/* ---- Waiting for the log of a new partition ---------------------------------------------------
+ */
+
+/* Embedded in what waits; list_remove(&link) cancels. */
+struct partition_arrival {
+    struct list link;
+    void (*fn)(struct partition_arrival *arrival);
+};
+
+/*
+ * Whether this shard is making the log of that partition: clients hear of a new topic as soon as
+ * the image has it. Then fn is called later, once, when there is a log or none will come;
+ * replica_leader() tells which.
+ */
+bool partition_await_log(struct replica_manager *manager, struct uuid topic_id, int32_t index,
+                         struct partition_arrival *arrival,
+                         void (*fn)(struct partition_arrival *arrival));
+
+/* Calls those who wait, and forgets them. */
+void partition_arrivals_tell(struct list *arrivals);
 
 /* ---- Appending --------------------------------------------------------------------------------
  */

@@ -64,11 +64,13 @@ static void creation_step(struct log_create *create, int result) {
                   "topic=%s partition=%" PRId32 " errno=%d", creation->topic, partition->index,
                   -result);
         creation_free(creation);
+        partition_arrivals_tell(&partition->arrivals);
     } else {
         struct log *log = create->log;
         int dir = create->dir;
         creation_free(creation);
         partition_set_log(partition, log, dir);
+        partition_arrivals_tell(&partition->arrivals);
     }
 }
 
@@ -131,6 +133,29 @@ void partition_creation_abandon(struct partition *partition) {
     creation->partition = NULL;
     if (timer_running(&creation->retry)) {
         creation_free(creation);
+    }
+}
+
+bool partition_await_log(struct replica_manager *manager, struct uuid topic_id, int32_t index,
+                         struct partition_arrival *arrival,
+                         void (*fn)(struct partition_arrival *arrival)) {
+    struct partition *partition = replica_manager_find(manager, topic_id, index);
+    if (partition == NULL || partition->creation == NULL) {
+        return false;
+    }
+    arrival->fn = fn;
+    list_append(&partition->arrivals, &arrival->link);
+    return true;
+}
+
+void partition_arrivals_tell(struct list *arrivals) {
+    struct list told;
+    list_init(&told);
+    list_splice(&told, arrivals);
+    while (!list_empty(&told)) {
+        struct partition_arrival *arrival = LIST_FIRST(&told, struct partition_arrival, link);
+        list_remove(&arrival->link);
+        arrival->fn(arrival);
     }
 }
 

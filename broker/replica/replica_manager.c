@@ -66,6 +66,7 @@ static struct partition *partition_new(struct replica_manager *manager,
     list_init(&partition->appends);
     list_init(&partition->fetches);
     list_init(&partition->moved);
+    list_init(&partition->arrivals);
     hmap_insert(&manager->partitions, &partition->node, partition_hash(topic->id, index));
     partition_refresh(partition);
     return partition;
@@ -79,6 +80,7 @@ static void partition_free(struct partition *partition) {
 void replica_manager_drop(struct partition *partition) {
     ASSERT(partition->log == NULL && partition->creation == NULL);
     ASSERT(list_empty(&partition->appends) && list_empty(&partition->fetches));
+    ASSERT(list_empty(&partition->arrivals));
     list_remove(&partition->moved);
     hmap_remove(&partition->manager->partitions, &partition->node);
     partition_free(partition);
@@ -136,7 +138,11 @@ static void partition_delete(struct partition *partition) {
         log_remove(manager, log, partition->dir);
     }
     partition_creation_abandon(partition);
+    struct list arrivals;
+    list_init(&arrivals);
+    list_splice(&arrivals, &partition->arrivals);
     replica_manager_drop(partition);
+    partition_arrivals_tell(&arrivals);
 }
 
 /* ---- The image has changed --------------------------------------------------------------------
@@ -409,6 +415,7 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
         partition->state = PARTITION_CLOSED;
         partition_end_waits(partition, ERROR_NOT_LEADER_OR_FOLLOWER);
         partition_creation_abandon(partition);
+        partition_arrivals_tell(&partition->arrivals);
         if (partition->log != NULL) {
             manager->closing_logs++;
             manager->closes[manager->close_count++] = partition;

@@ -235,6 +235,48 @@ Test(produce, a_client_at_the_wrong_place_is_told_the_leader) {
     check_error(10, 1, TOPIC_A, 0, ERROR_NOT_LEADER_OR_FOLLOWER);
 }
 
+/* The topic that compacts appears anew; its log is held back. */
+static void create_held(void) {
+    struct batch_options options = world_batch_options();
+    world_delete_topic(TOPIC_COMPACT);
+    world_advance(60000);
+    world.create_held = true;
+    world_create_topic(TOPIC_COMPACT);
+    buffer_reset(&batch);
+    world_batch(&batch, &options, "key", "value");
+}
+
+Test(produce, a_partition_whose_log_is_being_made_is_waited_for) {
+    struct produce_call first, second;
+    create_held();
+    produce_start(&first, 9, 1, TOPIC_COMPACT, 0, buffer_slice(&batch));
+    produce_start(&second, 9, -1, TOPIC_COMPACT, 0, buffer_slice(&batch));
+    cr_assert_not(first.call.done);
+    world_create_held();
+    cr_assert_eq(produce_error(&first), ERROR_NONE);
+    cr_assert_eq(produce_offset(&first), 0);
+    cr_assert_not(second.call.done);
+    world_sync(TOPIC_COMPACT, 0, 0);
+    cr_assert_eq(produce_error(&second), ERROR_NONE);
+    cr_assert_eq(produce_offset(&second), 1);
+    produce_free(&first);
+    produce_free(&second);
+}
+
+Test(produce, a_log_that_does_not_come_ends_the_wait) {
+    struct produce_call late, deleted;
+    create_held();
+    produce_start(&late, 9, -1, TOPIC_COMPACT, 0, buffer_slice(&batch));
+    world_advance(60000);
+    cr_assert_eq(produce_error(&late), ERROR_NOT_LEADER_OR_FOLLOWER);
+    produce_start(&deleted, 9, 1, TOPIC_COMPACT, 0, buffer_slice(&batch));
+    world_delete_topic(TOPIC_COMPACT);
+    cr_assert_eq(produce_error(&deleted), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    produce_free(&late);
+    produce_free(&deleted);
+    world_create_held();
+}
+
 Test(produce, deleting_the_topic_ends_the_wait_and_removes_the_log_later) {
     struct produce_call produce;
     produce_start(&produce, 9, -1, TOPIC_A, 0, buffer_slice(&batch));
