@@ -14,7 +14,7 @@ import uuid
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = pathlib.Path(os.environ.get("BARNABAS_BUILD", ROOT / "build"))
 KAFKA_LIBS = pathlib.Path(os.environ.get("KAFKA_LIBS", ROOT / ".cache/kafka-libs"))
-LOG4J = ROOT / "tests/clients/java/log4j2.properties"
+LOG4J = ROOT / "bench/log4j2.properties"
 
 START_TIMEOUT_S = 120
 
