@@ -113,7 +113,8 @@ bool apply_partition_change(struct image *image, const struct partition_change_r
     struct image_topic *topic = image_topic_by_id(image, record->topic_id);
     struct image_partition *partition =
         topic == NULL ? NULL : image_partition(topic, record->partition_id);
-    if (partition == NULL || partition->replica_count == 0 || record->replicas_count == 0) {
+    if (partition == NULL || partition->replica_count == 0 || record->replicas_count == 0 ||
+        partition->leader_epoch == INT32_MAX || partition->partition_epoch == INT32_MAX) {
         return false;
     }
     if (record->isr_count >= 0) {

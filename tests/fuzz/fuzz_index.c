@@ -53,9 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     snprintf(path, sizeof(path), FUZZ_LOG_DIR "/%s", names[(data[0] & 7) % ARRAY_LEN(names)]);
     fuzz_disk_put(path, file.data, file.len);
     fuzz_disk_fail((how & 8) != 0 ? data[0] >> 3 : 0);
-    fuzz_load((how & 1) != 0, (how & 2) != 0, 1000 + how / 16);
+    fuzz_load((how & 1) != 0, (how & 2) != 0, 1000 + how / 16, 0);
     if ((how & 4) != 0) {
-        fuzz_load((how & 1) == 0, false, 0);
+        fuzz_load((how & 1) == 0, false, 0, 0);
     }
     fuzz_disk_reset();
     return 0;

@@ -2,7 +2,8 @@
  * A log's directory as interrupted work may have left it, and worse: any names, any contents. Also
  * what stands in the directory above: names of partitions' directories.
  *
- * Input: u8 how it is loaded, u8 which access to the disk fails, then for each file: u8 kind of
+ * Input: u8 how it is loaded, u8 which access to the disk fails, u8 marks, then for each
+ * file: u8 kind of
  * name, u8 number, u8 length, contents (or the name, of a file or of a directory in the log dir). A
  * segment or swap with an odd number holds good batches.
  */
@@ -117,6 +118,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice in = slice_make(data, size);
     uint8_t how = fuzz_take_u8(&in);
     uint8_t fault = fuzz_take_u8(&in);
+    uint8_t marks = fuzz_take_u8(&in);
     if ((how & 8) != 0) {
         fuzz_disk_put("d/.lock", "", 0);
     }
@@ -125,9 +127,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     fuzz_disk_fail((how & 16) != 0 ? fault : 0);
     list_log_dir();
-    fuzz_load((how & 1) != 0, (how & 2) != 0, 1001);
+    fuzz_load((how & 1) != 0, (how & 2) != 0, 1001, marks);
     if ((how & 4) != 0) {
-        fuzz_load((how & 1) == 0, false, 0);
+        fuzz_load((how & 1) == 0, false, 0, marks);
     }
     fuzz_disk_reset();
     return 0;

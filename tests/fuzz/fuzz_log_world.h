@@ -54,14 +54,27 @@ static inline void fuzz_search_log(struct log *log, int64_t timestamp) {
     arena_reset(&arena);
 }
 
+/* What the rest of the log dir says of the log, out of few: marks that its segments may have. */
+static inline void fuzz_set_marks(struct log_options *options, uint8_t marks) {
+    static const int64_t points[] = {0, 10, 25, 50};
+    static const int64_t starts[] = {-1, 5, 10, 30};
+    options->recovery_point = points[marks & 3];
+    options->log_start_offset = starts[marks >> 2 & 3];
+    options->start_is_sure = (marks & 16) != 0;
+    options->config.durable = (marks & 32) != 0;
+    options->config.cleanup_compact = (marks & 64) != 0;
+    if ((marks & 128) != 0) {
+        options->topic_id = uuid_from_halves(0, 1);
+    }
+}
+
 /* Loads the directory; a refusal says why. `search` goes through the indexes too, and closes the
  * log as a clean shutdown does. */
-static inline void fuzz_load(bool clean, bool search, int64_t timestamp) {
+static inline void fuzz_load(bool clean, bool search, int64_t timestamp, uint8_t marks) {
     struct log_options options = {
         .machine = fuzz_machine(),
         .directory = FUZZ_LOG_DIR,
         .clean = clean,
-        .log_start_offset = -1,
         .high_watermark = INT64_MAX,
         .config = {.segment_bytes = 1 << 20,
                    .segment_ms = INT64_MAX,
@@ -73,6 +86,7 @@ static inline void fuzz_load(bool clean, bool search, int64_t timestamp) {
                    .flush_ms = INT64_MAX,
                    .producer_id_expiration_ms = INT64_MAX},
     };
+    fuzz_set_marks(&options, marks);
     struct log *log = NULL;
     struct errmsg errmsg = {""};
     if (log_load(&options, &log, &errmsg) != 0) {

@@ -19,9 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     fuzz_disk_put(FUZZ_LOG_DIR "/00000000000000000000.log", copy, size);
     fuzz_disk_fail(fault);
-    fuzz_load((how & 1) != 0, (how & 4) != 0, how);
+    fuzz_load((how & 1) != 0, (how & 4) != 0, how, 0);
     if ((how & 8) != 0) {
-        fuzz_load((how & 1) == 0, (how & 16) != 0, how);
+        fuzz_load((how & 1) == 0, (how & 16) != 0, how, 0);
     }
     fuzz_disk_reset();
     return 0;
