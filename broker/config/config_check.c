@@ -167,6 +167,15 @@ static int check_connections(const struct config *config, struct errmsg *errmsg)
                            "addresses in max.connections.per.ip.overrides");
         return -EINVAL;
     }
+    int64_t queued = number(config, CONFIG_QUEUED_MAX_REQUEST_BYTES);
+    int64_t largest = number(config, CONFIG_SOCKET_REQUEST_MAX_BYTES);
+    if (queued > 0 && queued < largest) {
+        errmsg_set(errmsg,
+                   "queued.max.request.bytes=%" PRId64
+                   " is not valid; allowed: at least socket.request.max.bytes=%" PRId64,
+                   queued, largest);
+        return -EINVAL;
+    }
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -224,13 +225,38 @@ int path_kind(struct machine *machine, const char *path, enum path_kind *out) {
     return 0;
 }
 
-int directory_sync(struct machine *machine, const char *path) {
+static int sync_directory_once(const char *path) {
     int fd = open_fd(path, O_RDONLY | O_DIRECTORY, 0);
     if (fd < 0) {
         return fd;
     }
     int err = fsync(fd) != 0 ? -errno : 0;
     close(fd);
+    return err;
+}
+
+/*
+ * A descriptor that is given up for a moment when a directory has to be synced and there is none
+ * left: a log would fail for want of something that is only needed until this returns. Nothing was
+ * synced then, so that trying again is safe, which it is not after a failed fsync().
+ */
+static struct {
+    pthread_mutex_t lock;
+    int fd;
+} spare = {.lock = PTHREAD_MUTEX_INITIALIZER, .fd = -1};
+
+int directory_sync(struct machine *machine, const char *path) {
+    int err = sync_directory_once(path);
+    pthread_mutex_lock(&spare.lock);
+    if ((err == -EMFILE || err == -ENFILE) && spare.fd >= 0) {
+        close(spare.fd);
+        spare.fd = -1;
+        err = sync_directory_once(path);
+    }
+    if (spare.fd < 0) {
+        spare.fd = open_fd("/dev/null", O_RDONLY, 0);
+    }
+    pthread_mutex_unlock(&spare.lock);
     return err;
 }
 

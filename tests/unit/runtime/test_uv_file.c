@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "runtime/file.h"
@@ -103,6 +104,19 @@ Test(uv_file, a_directory_is_made_with_its_parents_and_listed_in_order) {
     cr_assert_eq(kind, PATH_DIRECTORY);
     cr_assert_eq(path_kind(NULL, "a/f", &kind), 0);
     cr_assert_eq(kind, PATH_FILE);
+}
+
+Test(uv_file, a_directory_is_synced_though_no_descriptor_is_left) {
+    cr_assert_eq(directory_sync(NULL, "."), 0);
+    int next = dup(0);
+    struct rlimit limit = {.rlim_cur = (rlim_t)next, .rlim_max = (rlim_t)next};
+    close(next);
+    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct file *file = NULL;
+    cr_assert_eq(file_open(NULL, "f", FILE_WRITE | FILE_CREATE, &file), -EMFILE);
+    cr_assert_eq(directory_sync(NULL, "."), 0);
+    cr_assert_eq(directory_sync(NULL, "."), 0, "and again");
+    cr_assert_eq(directory_sync(NULL, "none"), -ENOENT);
 }
 
 Test(uv_file, a_replaced_file_has_the_new_content_and_leaves_no_temporary_one) {
