@@ -52,6 +52,28 @@ Test(arena, the_limit_refuses_and_nothing_else_does) {
     arena_release(&arena);
 }
 
+Test(arena, the_limit_covers_the_lost_ends_of_chunks) {
+    struct arena arena;
+    arena_init(&arena, 5000);
+    cr_assert_not_null(arena_alloc(&arena, 4000)); /* of a chunk of 4096 */
+    cr_assert_null(arena_alloc(&arena, 1000));
+    cr_assert_not_null(arena_alloc(&arena, 800));
+    cr_assert_eq(arena.used, 4096 + 800);
+    arena_release(&arena);
+}
+
+Test(arena, a_chunk_kept_by_a_reset_costs_the_next_use_nothing) {
+    struct arena arena;
+    arena_init(&arena, SIZE_MAX);
+    cr_assert_not_null(arena_alloc(&arena, 100000));
+    arena_reset(&arena);
+    arena.limit = 65536 + 200000;
+    cr_assert_not_null(arena_alloc(&arena, 1000));
+    cr_assert_not_null(arena_alloc(&arena, 200000));
+    cr_assert_eq(arena.used, 1008 + 200000);
+    arena_release(&arena);
+}
+
 Test(arena, sizes_that_overflow_are_refused) {
     struct arena arena;
     arena_init(&arena, SIZE_MAX);
