@@ -11,7 +11,7 @@ import time
 import pytest
 from confluent_kafka import Producer, TopicPartition
 
-from frames import frame
+from frames import frame, served_apis
 from harness import BARNABAS, end
 from test_bad_input import connect, header, rss_kib
 from test_librdkafka import consumer, create_topic, produce
@@ -248,6 +248,76 @@ class Attacker:
         self.close()  # closed, or not read because it waits for an answer: a new one
 
     def close(self):
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+
+
+class CountingAttacker:
+    """
+    Sends bursts of frames, each with a question behind it, and the next when that was answered or
+    the connection was closed: so it is known how many frames the broker has really dealt with.
+    """
+
+    PATIENCE_S = 0.5  # some frames ask to be answered in weeks
+
+    def __init__(self, broker):
+        self.broker = broker
+        self.socket = None
+        self.connections = 0
+        self.taken = 0
+        self.number = 0
+        self.burst_len = 0
+        self.marker = b""
+        self.tail = b""
+        self.since = 0
+
+    def ready(self):
+        """Whether the next burst may be sent."""
+        if self.socket is None or self.burst_len == 0:
+            return True
+        try:
+            while True:
+                data = self.socket.recv(1 << 20)
+                if data == b"":
+                    return self.over(1)  # the first one may have been what closed it
+                data = self.tail + data
+                if self.marker in data:
+                    self.tail = b""
+                    self.taken += self.burst_len
+                    self.burst_len = 0
+                    return True
+                self.tail = data[-len(self.marker) :]
+        except BlockingIOError:
+            return time.monotonic() - self.since > self.PATIENCE_S and self.over(0)
+        except ConnectionError:
+            return self.over(1)
+
+    def over(self, taken):
+        self.taken += taken
+        self.close()
+        return True
+
+    def send(self, burst):
+        if self.socket is None:
+            self.socket = connect(self.broker)
+            self.connections += 1
+        self.number += 1
+        self.burst_len = len(burst)
+        self.tail = b""
+        self.since = time.monotonic()
+        # The length of its answer is no part of the mark: it grows with the number of APIs.
+        self.marker = struct.pack(">ihi", 0x70000000 + self.number, 0, len(served_apis()))
+        question = frame(header(18, 0, correlation=0x70000000 + self.number))
+        try:
+            self.socket.settimeout(10)
+            self.socket.sendall(b"".join(burst) + question)
+            self.socket.setblocking(False)
+        except (ConnectionError, TimeoutError):
+            self.over(1)
+
+    def close(self):
+        self.burst_len = 0
         if self.socket is not None:
             self.socket.close()
             self.socket = None

@@ -120,8 +120,8 @@ def good_process(bootstrap, pipe):
 
 # ---- Attacks -----------------------------------------------------------------------------------
 #
-# Each is a generator: every step is one blow, and what it yields is how many blows that was. All it
-# holds goes with its process.
+# Each is a generator: every step is a blow, and what it yields is how many that was; or None when it
+# only holds what it has built up, which is done before it is measured. All goes with its process.
 
 
 def mutated_frames(broker):
@@ -162,7 +162,7 @@ def idle_connections(broker):
         yield 1
     while True:
         time.sleep(0.1)
-        yield 0
+        yield None
 
 
 def half_open(broker):
@@ -174,7 +174,7 @@ def half_open(broker):
         yield 1
     while True:
         time.sleep(0.1)
-        yield 0
+        yield None
 
 
 def slow_senders(broker):
@@ -302,6 +302,9 @@ ATTACKS = {
 }  # fmt: skip
 
 
+HOLDING = {idle_connections, half_open}
+
+
 def nothing():
     """-"""
     while True:
@@ -309,13 +312,17 @@ def nothing():
         yield 0
 
 
-def attack_process(attack, broker, stop, blows):
+def attack_process(attack, broker, stop, ready, blows):
     os.nice(ATTACK_NICE)
     steps = attack(broker)
+    holds = attack in HOLDING
     try:
         while not stop.is_set():
             try:
-                blows.value += next(steps)
+                step = next(steps)
+                blows.value += step or 0
+                if step is None or not holds:
+                    ready.set()
             except (TimeoutError, ConnectionError, struct.error):
                 steps = attack(broker)
     finally:
@@ -359,12 +366,13 @@ def measure(broker, name, rounds, seconds, good, sampler):
         good.send(f"{name}/without")
         time.sleep(seconds)
         good.send(None)
-        stop = multiprocessing.Event()
+        stop, ready = multiprocessing.Event(), multiprocessing.Event()
         attacker = multiprocessing.Process(
-            target=attack_process, args=(ATTACKS[name], broker, stop, blows)
+            target=attack_process, args=(ATTACKS[name], broker, stop, ready, blows)
         )
         began = time.monotonic()
         attacker.start()
+        ready.wait(60)
         time.sleep(SETTLE_S)
         good.send(f"{name}/with")
         time.sleep(seconds)

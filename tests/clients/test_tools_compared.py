@@ -1,0 +1,88 @@
+"""Kafka's command-line tools print the same with Barnabas as with Apache Kafka; see tools/README.md."""
+
+import difflib
+import sys
+import time
+
+import pytest
+
+import harness
+
+TOOLS = harness.HERE / "tools"
+sys.path.insert(0, str(TOOLS))
+
+from actions import Actions  # noqa: E402
+from runner import ALONE, Runner  # noqa: E402
+from script import agreed, options_of_all, parse, record, unparse  # noqa: E402
+
+pytestmark = pytest.mark.usefixtures("java_tools")
+
+# Apache Kafka answers before all of its parts know of a change. Barnabas has no such time.
+KAFKA_SETTLES_S = 0.3
+
+
+@pytest.fixture(scope="module")
+def runner():
+    runner = Runner()
+    yield runner
+    runner.close()
+
+
+def perform(script, broker, runner, directory, settle):
+    """Runs the steps of a script; returns the output of each, normalised."""
+    actions = Actions(broker.bootstrap, directory)
+    places = [
+        (str(broker.data), "%D"),
+        (str(directory), "%T"),
+        (broker.bootstrap, "%B"),
+        (str(broker.port), "PORT"),
+    ]
+    outputs = []
+    try:
+        for step in script:
+            outputs.append([])
+            if step.line.startswith("@ "):
+                actions.run(step.line)
+            elif step.line:
+                tool, args, stdin = step.command()
+                for place, name in places[:3]:
+                    args = [arg.replace(name, place) for arg in args]
+                if "no-bootstrap" not in step.options:
+                    args = ["--bootstrap-server", broker.bootstrap, *args]
+                done = (alone if tool in ALONE else runner.run)(tool, args, stdin)
+                outputs[-1] = record(*done, places, step.options)
+            time.sleep(settle)
+    finally:
+        actions.close()
+    return outputs
+
+
+def alone(tool, args, stdin):
+    done = harness.run_tool(tool, *args, stdin=stdin, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in TOOLS.glob("*.txt")))
+def test_tools_print_what_they_print_with_kafka(
+    name, fresh_broker, runner, tmp_path, request, record_property
+):
+    path = TOOLS / f"{name}.txt"
+    script = parse(path.read_text())
+    kafka = isinstance(fresh_broker, harness.ApacheKafka)
+    outputs = perform(script, fresh_broker, runner, tmp_path, KAFKA_SETTLES_S if kafka else 0)
+    if request.config.getoption("--record"):
+        assert kafka, "what is recorded is Apache Kafka: --broker kafka"
+        for step, output in zip(script, outputs):
+            step.output = output
+        path.write_text(unparse(script))
+    everywhere = options_of_all(script)
+    different, compared = [], 0
+    for step, output in zip(script, outputs):
+        compared += step.line.startswith("$ ")
+        options = step.options + everywhere
+        wanted, got = agreed(step.output, options), agreed(output, options)
+        if wanted != got:
+            lines = difflib.unified_diff(wanted, got, "Apache Kafka", "this broker", lineterm="", n=1)
+            different.append("\n".join([step.line, *lines]))
+    record_property("compared", compared)
+    assert not different, f"{len(different)} of {compared} outputs differ:\n" + "\n".join(different)
