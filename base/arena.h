@@ -1,8 +1,8 @@
 /*
  * Memory that is freed all at once: everything of a request lives in its arena.
  *
- * An arena may carry a limit, of all that it takes from the heap. Allocation beyond it returns NULL,
- * which callers that size memory by what a peer sent must check; an arena without limit never
+ * An arena may carry a limit, of all that it takes from the heap. Allocation beyond it returns
+ * NULL, which callers that size memory by what a peer sent must check; an arena without limit never
  * returns NULL.
  */
 #ifndef BASE_ARENA_H
