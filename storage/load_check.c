@@ -40,7 +40,8 @@ static int walk_to_end(struct loader *loader, struct segment *segment, int64_t p
         next = batch_last_offset(&batch) + 1;
     }
     *end = next;
-    return result == 0 ? 1 : result == -EBADMSG ? 0 : result;
+    /* A position that leads nowhere may look like the batch of an older format. */
+    return result == 0 ? 1 : result == -EBADMSG || result == -ENOTSUP ? 0 : result;
 }
 
 /* Where the segment ends, from the last entry of its index on: 1, 0 for damage, or an errno. */
@@ -131,6 +132,20 @@ int load_check_reach(struct loader *loader) {
     return -EUCLEAN;
 }
 
+int load_check_clean_end(struct loader *loader) {
+    const struct log_options *options = loader->options;
+    const struct log *log = loader->log;
+    if (!options->clean || !options->recovery_point_known ||
+        log->end_offset == options->recovery_point) {
+        return 0;
+    }
+    errmsg_set(loader->errmsg,
+               "%s ends at offset %" PRId64 ", but ended at %" PRId64
+               " when it was closed; nothing was changed",
+               log->directory, log->end_offset, options->recovery_point);
+    return -EUCLEAN;
+}
+
 int load_check_start(struct loader *loader) {
     const struct log *log = loader->log;
     const struct epochs *epochs = &log->epochs;
@@ -153,16 +168,16 @@ int load_check_start(struct loader *loader) {
 /* Whether the file's epochs say the same of this batch as the batch itself. */
 static bool epoch_agrees(const struct epochs *epochs, const struct batch *batch) {
     int32_t epoch = batch->partition_leader_epoch;
-    if (epoch < 0) {
+    if (epoch == -1) {
         return true; /* written before there were epochs */
     }
     if (epochs->count == 0) {
         return false;
     }
-    if (batch->base_offset < epochs->entries[0].start_offset) {
+    if (batch_last_offset(batch) < epochs->entries[0].start_offset) {
         return epoch <= epochs->entries[0].epoch; /* below the log start: cut off */
     }
-    return epochs_of_offset(epochs, batch->base_offset) == epoch;
+    return epochs_of_offset(epochs, batch_last_offset(batch)) == epoch;
 }
 
 bool load_epoch_agrees(const struct loader *loader, const struct batch *batch) {

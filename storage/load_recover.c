@@ -139,30 +139,48 @@ static int replay_segment(struct loader *loader, struct segment *segment, int64_
     return result < 0 ? result : 0;
 }
 
-/* Whether the snapshot knows the producer of the last batch below its offset, and nothing newer. */
-static bool snapshot_agrees(struct loader *loader, int64_t offset) {
-    struct log *log = loader->log;
-    const struct producer *last = producers_newest(&log->producers);
-    struct segment *segment = log->segments[log_segment_index(log, offset - 1)];
-    if (last != NULL && last->batches[last->batch_count - 1].last_offset >= offset) {
+/* The batch that ends at `offset`. */
+static bool find_batch_ending(struct loader *loader, int64_t offset, struct batch *out) {
+    struct segment *segment = loader->log->segments[log_segment_index(loader->log, offset)];
+    struct batch_cursor cursor;
+    struct segment_hit hit = {0};
+    if (offset < segment->base_offset) {
         return false;
     }
-    if (offset <= segment->base_offset) {
-        return true;
-    }
-    struct batch_cursor cursor;
-    struct segment_hit hit;
     int found =
-        segment_find(segment, offset - 1, &cursor, loader->window, BATCH_CURSOR_WINDOW_MIN, &hit);
+        segment_find(segment, offset, &cursor, loader->window, BATCH_CURSOR_WINDOW_MIN, &hit);
     segment_close_files(segment);
-    if (found != 1 || batch_last_offset(&hit.batch) != offset - 1 || hit.batch.producer_id < 0 ||
-        (hit.batch.attributes & BATCH_ATTR_CONTROL) != 0) {
+    *out = hit.batch;
+    return found == 1 && batch_last_offset(&hit.batch) == offset;
+}
+
+static int64_t newest_offset(const struct producer *producer) {
+    return producer->batches[producer->batch_count - 1].last_offset;
+}
+
+/* Whether the snapshot knows the producer of the last batch below its offset, and nothing newer,
+ * and the log has the newest batch that the snapshot knows. */
+static bool snapshot_agrees(struct loader *loader, int64_t offset) {
+    const struct log *log = loader->log;
+    const struct producer *last = producers_newest(&log->producers);
+    struct batch batch;
+    if (last != NULL) {
+        bool kept =
+            newest_offset(last) >= log->segments[0]->base_offset && !log->config.cleanup_compact;
+        if (newest_offset(last) >= offset ||
+            (kept && (!find_batch_ending(loader, newest_offset(last), &batch) ||
+                      batch.producer_id != last->producer_id))) {
+            return false;
+        }
+    }
+    if (!find_batch_ending(loader, offset - 1, &batch) || batch.producer_id < 0 ||
+        (batch.attributes & BATCH_ATTR_CONTROL) != 0) {
         return true; /* nothing to compare with */
     }
-    int64_t remembered_ms = clock_wall_ms(loader->machine) - log->config.producer_id_expiration_ms;
-    bool forgotten = hit.batch.max_timestamp < remembered_ms;
-    return forgotten || (last != NULL && last->producer_id == hit.batch.producer_id &&
-                         last->batches[last->batch_count - 1].last_offset == offset - 1);
+    int64_t age_ms = clock_wall_ms(loader->machine) - batch.max_timestamp;
+    bool forgotten = age_ms > log->config.producer_id_expiration_ms;
+    return forgotten || (last != NULL && last->producer_id == batch.producer_id &&
+                         newest_offset(last) == offset - 1);
 }
 
 int load_producers(struct loader *loader, int64_t end_offset) {
@@ -300,10 +318,12 @@ static bool in_place(const struct loader *loader, const struct segment *segment,
     /* Compaction leaves gaps, but not in what was appended last. */
     bool may_gap =
         log->config.cleanup_compact &&
-        (segment != log_active(log) || log->end_offset < loader->options->recovery_point);
-    bool epoch_back =
-        batch->partition_leader_epoch >= 0 && batch->partition_leader_epoch < loader->last_epoch;
-    return !epoch_back && batch->base_offset >= log->end_offset &&
+        (segment != log_active(log) || batch_last_offset(batch) < loader->options->recovery_point);
+    int32_t epoch = batch->partition_leader_epoch;
+    int32_t limit = loader->options->epoch_limit;
+    bool epoch_fits =
+        epoch == -1 || (epoch >= 0 && epoch >= loader->last_epoch && (limit == 0 || epoch < limit));
+    return epoch_fits && batch->base_offset >= log->end_offset &&
            (may_gap || batch->base_offset == log->end_offset) &&
            batch_last_offset(batch) - segment->base_offset <= INT32_MAX;
 }

@@ -42,6 +42,8 @@ MUST_CHECK int load_prune_snapshots(struct loader *loader);
 MUST_CHECK int load_check_trusted(struct loader *loader, int first);
 /* Whether the log reaches as far as it was synced; also when it has no segment. */
 MUST_CHECK int load_check_reach(struct loader *loader);
+/* Whether a log that was closed cleanly ends where it did then. */
+MUST_CHECK int load_check_clean_end(struct loader *loader);
 /* Whether the first segment is there. */
 MUST_CHECK int load_check_start(struct loader *loader);
 /* May find that the epochs are to be rebuilt (rewrite_epochs). */

@@ -61,9 +61,11 @@ struct log_options {
     struct uuid topic_id;   /* written to, or checked against, partition.metadata; zero: as found */
     bool clean;             /* the log dir was shut down cleanly: no recovery */
     int64_t recovery_point; /* from recovery-point-offset-checkpoint; 0 when unknown */
-    int64_t log_start_offset; /* from log-start-offset-checkpoint; -1 when unknown */
-    bool start_is_sure;     /* log_start_offset comes from somewhere better than a checkpoint; a log
-                               that     ends below it begins anew there */
+    int32_t epoch_limit;    /* one above the leader epoch of the metadata; 0 when unknown */
+    bool recovery_point_known; /* it was read; if `clean` too, the log ends there */
+    int64_t log_start_offset;  /* from log-start-offset-checkpoint; -1 when unknown */
+    bool start_is_sure; /* log_start_offset is better than a checkpoint: a log that ends below it
+                           begins anew there */
     int64_t high_watermark; /* from replication-offset-checkpoint; -1 when unknown */
     void (*on_failure)(struct log *log, int error,
                        void *ctx); /* the log dir is to be taken offline */

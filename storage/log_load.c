@@ -187,7 +187,10 @@ static int load_contents(struct loader *loader) {
     if (result == 0 && log->end_offset < start) {
         return restart_at(loader, start);
     }
-    return result != 0 ? result : load_check_reach(loader);
+    if (result == 0) {
+        result = load_check_reach(loader);
+    }
+    return result != 0 ? result : load_check_clean_end(loader);
 }
 
 static int load(struct loader *loader) {

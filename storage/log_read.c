@@ -132,11 +132,11 @@ static bool batch_in_place(const struct log *log, const struct segment *segment,
     int32_t epoch = batch->partition_leader_epoch;
     bool gap = batch->base_offset > next_offset && !log->config.cleanup_compact;
     bool known = epoch >= 0 && log->epochs.count > 0 &&
-                 batch->base_offset >= log->epochs.entries[0].start_offset;
+                 batch_last_offset(batch) >= log->epochs.entries[0].start_offset;
     return batch->base_offset >= next_offset && !gap &&
            batch_last_offset(batch) - segment->base_offset <= INT32_MAX &&
-           batch_last_offset(batch) < log->end_offset &&
-           (!known || epochs_of_offset(&log->epochs, batch->base_offset) == epoch);
+           batch_last_offset(batch) < log->end_offset && epoch >= -1 &&
+           (!known || epochs_of_offset(&log->epochs, batch_last_offset(batch)) == epoch);
 }
 
 /* What the batch behind this one begins with, or the next segment, or the end of the log: no

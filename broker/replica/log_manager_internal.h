@@ -60,6 +60,7 @@ struct known_offsets {
     struct hmap_node node;
     struct slice topic;
     int32_t partition;
+    bool recovery_point_known;
     int64_t recovery_point; /* 0 when unknown */
     int64_t log_start;      /* -1 when unknown */
     int64_t high_watermark; /* -1 when unknown */

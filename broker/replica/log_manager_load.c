@@ -153,8 +153,10 @@ static void on_loaded(struct work *work) {
                   "topic=%.*s partition=%" PRId32 " dir=%s reason=\"%s\"", SLICE_ARG(job->topic),
                   job->partition, job->path,
                   job->errmsg.text[0] != '\0' ? job->errmsg.text : strerror(-job->result));
-        /* A clean shutdown vouches for every log of the dir. */
-        atomic_store(&job->manager->dirs[job->dir].unclean, true);
+        /* A clean shutdown vouches for every log of the dir; this one is as clean as it was. */
+        if (!job->options.clean) {
+            atomic_store(&job->manager->dirs[job->dir].unclean, true);
+        }
         if (job->result == -EIO) {
             log_dir_fail(&job->manager->dirs[job->dir], job->result);
         }

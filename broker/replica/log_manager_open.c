@@ -257,6 +257,7 @@ static int read_checkpoint(struct log_dir *dir, const char *name, enum checkpoin
         struct known_offsets *known = ensure_offsets(dir, entries[i].topic, entries[i].partition);
         if (kind == CHECKPOINT_KIND_RECOVERY_POINT) {
             known->recovery_point = entries[i].offset;
+            known->recovery_point_known = true;
         } else if (kind == CHECKPOINT_KIND_LOG_START) {
             known->log_start = entries[i].offset;
         } else {

@@ -134,6 +134,7 @@ static void use_checkpoints(struct load_job *job, const struct known_offsets *kn
     }
     if (written_ms[CHECKPOINT_KIND_RECOVERY_POINT] >= made_ms) {
         job->options.recovery_point = known->recovery_point;
+        job->options.recovery_point_known = known->recovery_point_known;
     }
     if (written_ms[CHECKPOINT_KIND_LOG_START] >= made_ms) {
         /* A log that starts with its first segment has no line. */
@@ -203,6 +204,7 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
     job->partition = partition;
     log_options_of(manager, topic->name, topic->id, dir, &job->options);
     job->options.clean &= entry != NULL;
+    job->options.epoch_limit = image_partition(topic, partition)->leader_epoch + 1;
     if (entry != NULL) {
         use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition), entry);
     } else {

@@ -162,6 +162,16 @@ static bool named_by_offset(const char *path) {
     return name != NULL && strspn(name + 1, "0123456789") == 20;
 }
 
+bool damage_cannot_be_told(const struct damage_image *image, const struct damage *damage) {
+    if (damage->kind != DAMAGE_FOREIGN || damage->param >= image->file_count) {
+        return false;
+    }
+    const char *to = image->files[damage->file].path;
+    const char *from = image->files[damage->param].path;
+    return strstr(to, ".log") != NULL && strstr(from, ".log") != NULL && named_by_offset(to) &&
+           named_by_offset(from) && strncmp(strrchr(to, '/'), strrchr(from, '/'), 21) == 0;
+}
+
 int64_t damage_param_count(const struct damage_image *image, enum damage_kind kind, int index) {
     const struct damage_file *file = &image->files[index];
     int64_t len = (int64_t)file->content.len;
@@ -348,6 +358,17 @@ static int64_t end_of_whole(const struct damage_image *image, const struct damag
     return end;
 }
 
+static int64_t last_batch_at(struct slice bytes) {
+    int64_t at = 0;
+    struct batch batch;
+    struct slice left = bytes;
+    while (batch_parse(left, &batch) == BATCH_OK) {
+        at = (int64_t)(left.data - bytes.data);
+        left = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
+    }
+    return at;
+}
+
 static bool tears_tail(enum damage_kind kind) {
     return kind == DAMAGE_EMPTY || kind == DAMAGE_TRUNCATED || kind == DAMAGE_FLIPPED ||
            kind == DAMAGE_MISSING || kind == DAMAGE_FOREIGN || kind == DAMAGE_RENAMED;
@@ -362,6 +383,10 @@ static void allow_tail(const struct damage_image *image, const struct damage *da
         return;
     }
     int64_t end = end_of_whole(image, damage);
+    if (damage->kind == DAMAGE_FLIPPED && end >= 0) {
+        /* No checksum covers the epoch of a batch that nothing follows. */
+        allowance->epoch_at[index] = last_batch_at(buffer_slice(&partition->bytes)) + 12;
+    }
     int snapshot = newest(image, directory, ".snapshot");
     int64_t sealed = snapshot < 0 ? 0 : offset_in_name(image, snapshot);
     int64_t synced = recovery_point(image, partition);
@@ -390,6 +415,7 @@ void damage_allow(const struct damage_image *image, const struct damage *damage,
     *allowance = (struct view_allowance){0};
     for (int i = 0; i < image->truth.partition_count; i++) {
         allowance->end_min[i] = image->truth.partitions[i].end;
+        allowance->epoch_at[i] = -1;
     }
     allow_start(image, damage, allowance);
     if (image->clean || !tears_tail(damage->kind)) {

@@ -51,6 +51,10 @@ struct damage {
     int64_t param;
 };
 
+/* A whole segment of another log that begins at the same offset says nothing of whose it is: such
+ * damage leaves a valid directory, of other contents, and is not tried. */
+bool damage_cannot_be_told(const struct damage_image *image, const struct damage *damage);
+
 /* How many params a kind has for a file; 0 when it does not apply. */
 int64_t damage_param_count(const struct damage_image *image, enum damage_kind kind, int file);
 

@@ -309,25 +309,17 @@ void view_take(struct view *view, struct node_world *world) {
 
 /* ---- Judging --------------------------------------------------------------------------------- */
 
-/* Whether the batches seen are those of the truth from some batch on. */
-static bool same_batches(struct slice truth, struct slice seen, bool all, bool prefix) {
-    if (seen.len == 0) {
-        return prefix || truth.len == 0;
-    }
-    struct batch first;
-    struct batch batch;
-    if (batch_parse(seen, &first) != BATCH_OK) {
-        return false;
-    }
-    while (truth.len > 0 && batch_parse(truth, &batch) == BATCH_OK &&
-           batch.base_offset != first.base_offset) {
-        if (all) {
-            return false;
-        }
-        truth = slice_make(truth.data + batch_size(&batch), truth.len - batch_size(&batch));
-    }
+static bool same_bytes(struct slice truth, struct slice seen, int64_t epoch_at) {
+    size_t head = epoch_at < 0 || (size_t)epoch_at >= seen.len ? seen.len : (size_t)epoch_at;
+    size_t tail = head + 4 < seen.len ? head + 4 : seen.len;
+    return seen.len == 0 || (memcmp(truth.data, seen.data, head) == 0 &&
+                             memcmp(truth.data + tail, seen.data + tail, seen.len - tail) == 0);
+}
+
+/* Whether the batches seen are those of the truth from the first one on. */
+static bool same_batches(struct slice truth, struct slice seen, bool prefix, int64_t epoch_at) {
     return seen.len <= truth.len && (prefix || seen.len == truth.len) &&
-           memcmp(truth.data, seen.data, seen.len) == 0;
+           same_bytes(truth, seen, epoch_at);
 }
 
 /* Without the batches below the true start. */
@@ -344,7 +336,8 @@ static struct slice from_start(const struct view_partition *truth,
 
 static enum view_verdict judge_partition(const struct view_partition *truth,
                                          const struct view_partition *seen, int64_t end_min,
-                                         bool start_lower, bool may_be_missing, char why[512]) {
+                                         int64_t epoch_at, bool start_lower, bool may_be_missing,
+                                         char why[512]) {
     if (seen->error == ERROR_UNKNOWN_TOPIC_OR_PARTITION && may_be_missing) {
         return VIEW_RECOVERED;
     }
@@ -358,8 +351,9 @@ static enum view_verdict judge_partition(const struct view_partition *truth,
     }
     bool prefix = seen->end < truth->end || seen->checksum_fails;
     bool more = start_lower && seen->start < truth->start;
-    bool same = (seen->start == truth->start || more) &&
-                same_batches(buffer_slice(&truth->bytes), from_start(truth, seen), true, prefix);
+    bool same =
+        (seen->start == truth->start || more) &&
+        same_batches(buffer_slice(&truth->bytes), from_start(truth, seen), prefix, epoch_at);
     bool enough = seen->checksum_fails || (seen->end >= end_min && seen->end <= truth->end);
     if (!same || !enough) {
         snprintf(why, 512, "%s-%d: records [%d, %d) instead of [%d, %d)%s", seen->topic,
@@ -370,7 +364,7 @@ static enum view_verdict judge_partition(const struct view_partition *truth,
     if (seen->checksum_fails) {
         return VIEW_CHECKSUM;
     }
-    if (seen->end == truth->end && !more &&
+    if (seen->end == truth->end && !more && epoch_at < 0 &&
         !slice_equal(buffer_slice(&seen->facts), buffer_slice(&truth->facts))) {
         snprintf(why, 512, "%s-%d: facts\n%.*s-- instead of\n%.*s", seen->topic, seen->partition,
                  200, (const char *)seen->facts.data, 200, (const char *)truth->facts.data);
@@ -388,9 +382,9 @@ enum view_verdict view_judge(const struct view *truth, const struct view *seen,
         return VIEW_WRONG;
     }
     for (int i = 0; i < truth->partition_count; i++) {
-        enum view_verdict verdict =
-            judge_partition(&truth->partitions[i], &seen->partitions[i], allowance->end_min[i],
-                            allowance->start_lower[i], allowance->topics, why);
+        enum view_verdict verdict = judge_partition(
+            &truth->partitions[i], &seen->partitions[i], allowance->end_min[i],
+            allowance->epoch_at[i], allowance->start_lower[i], allowance->topics, why);
         worst = verdict > worst ? verdict : worst;
         if (worst == VIEW_WRONG) {
             return worst;

@@ -44,7 +44,9 @@ void view_take(struct view *view, struct node_world *world);
 
 /* What may differ from the truth without being wrong. */
 struct view_allowance {
-    int64_t end_min[VIEW_PARTITIONS_MAX];  /* records from here on may be gone */
+    int64_t end_min[VIEW_PARTITIONS_MAX]; /* records from here on may be gone */
+    int64_t
+        epoch_at[VIEW_PARTITIONS_MAX]; /* where in the bytes a leader epoch may be wrong; or -1 */
     bool start_lower[VIEW_PARTITIONS_MAX]; /* deleted records may come back */
     bool topics;                           /* topics may be missing, and their partitions */
     bool committed;                        /* committed offsets may be older */

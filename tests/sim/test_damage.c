@@ -176,7 +176,7 @@ static void try_all(int64_t stride, int64_t part, int64_t parts, int64_t only) {
                 bool wanted = only >= 0 ? number == only
                                         : (!many(damage.kind) || number % stride == 0) &&
                                               number % parts == part;
-                if (wanted) {
+                if (wanted && !damage_cannot_be_told(run.image, &damage)) {
                     try_damage(&damage, number);
                 }
             }

@@ -8,6 +8,7 @@
  * with several seeds. A message names point and seed of a failure.
  */
 #include "runtime/sim/sim.h"
+#include "tests/sim/crash_states.h"
 #include "tests/unit/storage/storage_test.h"
 
 #define STEPS       60
@@ -292,4 +293,151 @@ Test(log_crash, a_power_cut_at_every_disk_operation_keeps_what_was_synced, .time
 Test(log_crash, a_crash_in_recovery_changes_nothing, .timeout = 120) {
     cr_assert_gt(crash_everywhere(SIM_CRASH_PROCESS, 1, true), 200);
     cr_assert_gt(crash_everywhere(SIM_CRASH_POWER, 4, true), 800);
+}
+
+/* ---- All states of one run -------------------------------------------------------------------
+ *
+ * The script runs once. Before each of its disk operations the disk is put by, with what was
+ * promised until then; afterwards every disk that a power cut may have left there is loaded.
+ * SIM_STATES: at most so many for each operation, SIM_SEEDS: for so many scripts.
+ */
+
+#define MOMENTS_MAX 2000
+
+static struct moment {
+    struct disk *disk;
+    int64_t acked_end;
+    int64_t checkpoint;
+    int32_t epoch;
+    int count;
+    int sure_count;
+} moments[MOMENTS_MAX];
+static int moment_count;
+
+static void put_by(void *ctx, const char *what) {
+    cr_assert_lt(moment_count, MOMENTS_MAX);
+    moments[moment_count++] = (struct moment){
+        .disk = sim_disk_save(w.machine),
+        .acked_end = w.acked_end,
+        .checkpoint = w.checkpoint,
+        .epoch = w.epoch,
+        .count = w.count,
+        .sure_count = w.sure_count,
+    };
+}
+
+static void free_moments(int from) {
+    while (moment_count > from) {
+        sim_disk_free(moments[--moment_count].disk);
+    }
+}
+
+static void recall(const struct moment *moment) {
+    w.acked_end = moment->acked_end;
+    w.checkpoint = moment->checkpoint;
+    w.epoch = moment->epoch;
+    w.count = moment->count;
+    w.sure_count = moment->sure_count;
+}
+
+struct states {
+    const struct moment *moment;
+    int index;
+    uint64_t checked;
+    uint64_t exhaustive; /* moments of which all states were checked */
+    bool nested;         /* recovery is interrupted too */
+};
+
+static void make_parent(void) {
+    enum path_kind there = PATH_MISSING;
+    cr_assert_eq(path_kind(w.machine, "data", &there), 0);
+    if (there == PATH_MISSING) {
+        cr_assert_eq(path_mkdir(w.machine, "data"), 0);
+        cr_assert_eq(directory_sync(w.machine, "."), 0);
+    }
+}
+
+static void check_state(void *ctx, uint64_t number) {
+    struct states *states = ctx;
+    char point[64];
+    snprintf(point, sizeof(point), "moment %d state %" PRIu64, states->index, number);
+    recall(states->moment);
+    make_parent();
+    cr_assert_eq(load(), 0, "%s", point);
+    check_after(point, SIM_CRASH_POWER);
+    log_free(w.log);
+    w.log = NULL;
+    states->checked++;
+}
+
+/* Loads a state, and every state that a power cut during this load may leave. */
+static void check_nested(void *ctx, uint64_t number) {
+    struct states *states = ctx;
+    int from = moment_count;
+    recall(states->moment);
+    make_parent();
+    sim_on_disk_operation(w.machine, put_by, NULL);
+    cr_assert_eq(load(), 0, "moment %d state %" PRIu64, states->index, number);
+    sim_on_disk_operation(w.machine, NULL, NULL);
+    log_free(w.log);
+    w.log = NULL;
+    for (int i = from; i < moment_count; i++) {
+        bool exhaustive = false;
+        crash_states_each(w.machine, moments[i].disk, 3, number, check_state, ctx, &exhaustive);
+    }
+    free_moments(from);
+}
+
+static void run_script(void) {
+    sim_on_disk_operation(w.machine, put_by, NULL);
+    sim_call(w.sim, machine_shard(w.machine, 0), start, NULL);
+    while (!w.done) {
+        cr_assert(sim_step(w.sim));
+    }
+    sim_on_disk_operation(w.machine, NULL, NULL);
+}
+
+static uint64_t parameter(const char *name, uint64_t usual) {
+    const char *text = getenv(name);
+    return text != NULL ? strtoull(text, NULL, 10) : usual;
+}
+
+static void check_moments(struct states *states, uint64_t seed, uint64_t limit,
+                          void (*check)(void *ctx, uint64_t number)) {
+    for (int i = 0, count = moment_count; i < count; i++) {
+        bool exhaustive = false;
+        states->moment = &moments[i];
+        states->index = i;
+        crash_states_each(w.machine, moments[i].disk, limit, seed * 100003 + (uint64_t)i, check,
+                          states, &exhaustive);
+        states->exhaustive += exhaustive;
+    }
+}
+
+static void check_all_states(uint64_t limit, void (*check)(void *ctx, uint64_t number),
+                             uint64_t checked_min) {
+    struct states states = {0};
+    uint64_t operations = 0;
+    limit = parameter("SIM_STATES", limit);
+    for (uint64_t seed = 1; seed <= parameter("SIM_SEEDS", 2); seed++) {
+        make_world(seed);
+        run_script();
+        operations += (uint64_t)moment_count;
+        check_moments(&states, seed, limit, check);
+        free_moments(0);
+        sim_free(w.sim);
+    }
+    fprintf(stderr,
+            "log crash states: %" PRIu64 " disk operations, %" PRIu64
+            " states checked, all states of %" PRIu64 " operations, 0 bad\n",
+            operations, states.checked, states.exhaustive);
+    cr_assert_gt(states.checked, checked_min);
+}
+
+Test(log_crash, every_state_that_a_power_cut_may_leave, .timeout = 86400) {
+    check_all_states(20, check_state, 5000);
+}
+
+Test(log_crash, and_every_one_that_a_second_power_cut_may_leave, .timeout = 86400) {
+    check_all_states(2, check_nested, 5000);
 }
