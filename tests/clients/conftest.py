@@ -9,6 +9,9 @@ _names = itertools.count(1)
 
 def pytest_addoption(parser):
     parser.addoption("--broker", choices=["barnabas", "kafka"], default="barnabas")
+    parser.addoption(
+        "--record", action="store_true", help="keep what Kafka's tools print with --broker kafka"
+    )
     parser.addoption("--shards", type=int, default=1, help="num.shards of Barnabas")
 
 

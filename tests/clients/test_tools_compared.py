@@ -1,6 +1,7 @@
 """Kafka's command-line tools print the same with Barnabas as with Apache Kafka; see tools/README.md."""
 
 import difflib
+import shlex
 import sys
 import time
 
@@ -18,7 +19,7 @@ from script import agreed, options_of_all, parse, record, unparse  # noqa: E402
 pytestmark = pytest.mark.usefixtures("java_tools")
 
 # Apache Kafka answers before all of its parts know of a change. Barnabas has no such time.
-KAFKA_SETTLES_S = 0.3
+KAFKA_SETTLES_S = 1
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,61 @@ def test_tools_print_what_they_print_with_kafka(
             different.append("\n".join([step.line, *lines]))
     record_property("compared", compared)
     assert not different, f"{len(different)} of {compared} outputs differ:\n" + "\n".join(different)
+
+
+UNSERVED = {
+    "kafka-acls --list": "DESCRIBE_ACLS",
+    "kafka-acls --add --allow-principal User:u --operation Read --topic a": "DESCRIBE_ACLS",
+    "kafka-transactions list": "LIST_TRANSACTIONS",
+    "kafka-leader-election --election-type preferred --all-topic-partitions": "ELECT_LEADERS",
+    "kafka-reassign-partitions --list": "LIST_PARTITION_REASSIGNMENTS",
+    "kafka-share-groups --describe --group s": "SHARE_GROUP_DESCRIBE",
+    "kafka-configs --describe --entity-type users --entity-name u": "DESCRIBE_CLIENT_QUOTAS",
+    "kafka-configs --describe --entity-type ips --entity-name 127.0.0.1": "DESCRIBE_CLIENT_QUOTAS",
+    "kafka-configs --alter --entity-type clients --entity-name c --add-config producer_byte_rate=1": (
+        "DESCRIBE_CLIENT_QUOTAS"
+    ),
+    "kafka-configs --alter --entity-type users --entity-name u --add-config SCRAM-SHA-256=[password=p]": (
+        "ALTER_USER_SCRAM_CREDENTIALS"
+    ),
+    "kafka-features upgrade --release-version 4.3": "UPDATE_FEATURES",
+    "kafka-features downgrade --feature metadata.version=20 --dry-run": "UPDATE_FEATURES",
+    "kafka-metadata-quorum remove-controller --controller-id 1 "
+    "--controller-directory-id AAAAAAAAAAAAAAAAAAAAaw": "REMOVE_RAFT_VOTER",
+}
+
+
+@pytest.mark.parametrize("command", UNSERVED)
+def test_a_tool_says_which_api_is_not_served(only_barnabas, broker, runner, command):
+    tool, *args = shlex.split(command)
+    run = alone if tool in ALONE else runner.run
+    _, out, err = run(tool, ["--bootstrap-server", broker.bootstrap, *args], "")
+    assert f"The node does not support {UNSERVED[command]}" in out + err
+
+
+def test_the_new_group_protocol_is_refused_as_by_a_cluster_without_it(
+    only_barnabas, broker, runner, topic
+):
+    bootstrap = ["--bootstrap-server", broker.bootstrap]
+    runner.run("kafka-topics", [*bootstrap, "--create", "--topic", topic])
+    _, _, err = runner.run(
+        "kafka-console-consumer",
+        [*bootstrap, "--topic", topic, "--command-property", "group.protocol=consumer",
+         "--timeout-ms", 20000],
+    )  # fmt: skip
+    assert "The cluster does not support the new CONSUMER group protocol." in err
+
+
+def test_the_compatibility_check_of_clients(only_barnabas, broker, runner, topic):
+    expected = {
+        "num-cluster-nodes": 1, "offsets-for-times-supported": "true",
+        "cluster-id-supported": "true", "expect-record-too-large-exception": "false",
+        "create-topics-supported": "true", "idempotent-producer-supported": "true",
+        "describe-acls-supported": "false", "describe-configs-supported": "true",
+    }  # fmt: skip
+    args = [word for name, value in expected.items() for word in (f"--{name}", value)]
+    code, out, err = runner.run(
+        "kafka-client-compat-test",
+        ["--bootstrap-server", broker.bootstrap, "--topic", topic, *args],
+    )
+    assert code == 0 and out == "SUCCESS.\n", out + err

@@ -26,8 +26,8 @@ TOOLS = {
     "kafka-streams-groups": "org.apache.kafka.tools.streams.StreamsGroupCommand",
 }
 
-# They end by ways that cannot be caught, or print after their end.
-ALONE = {"kafka-verifiable-producer", "kafka-verifiable-consumer"}
+# They end by ways that cannot be caught, print after their end, or leave a client behind.
+ALONE = {"kafka-verifiable-producer", "kafka-verifiable-consumer", "kafka-transactions"}
 
 
 class Runner:

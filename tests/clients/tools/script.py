@@ -56,6 +56,7 @@ def unparse(steps):
 
 PATTERNS = [
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
+    (r"(\d *\t)[\w-]{22}(?= *\t)", r"\1ID"),
     (r'("topicId":")[\w-]{22}', r"\1ID"),
     (r"((?:TopicId|Cluster ID|ClusterId|DirectoryId|Topic Id): *\t?)[\w-]{22}", r"\1ID"),
     (r"\b(adminclient|consumer|producer|console-consumer)-[\w-]*\d+\b", r"\1-N"),
@@ -100,16 +101,20 @@ def record(exit_code, stdout, stderr, places, options):
     return lines
 
 
+OWN_WORDS = re.compile(
+    r"((?:errors|common)\.\w+Exception|Error while executing topic command ): .*"
+)
+
+
 def agreed(lines, options):
     """Without what is known to differ. `but PATTERN => TEXT (reason)`: an empty text drops the line;
     `own-words`: the broker's sentences behind the names of errors."""
     if "own-words" in options:
-        lines = [re.sub(r"(errors\.\w+|Error while executing topic command ): .*", r"\1: ...", line)
-                 for line in lines]
+        lines = [OWN_WORDS.sub(r"\1: ...", line) for line in lines]
     for option in options:
         match = re.fullmatch(r"but (.*?) => (.*?) *\((.*)\)", option)
         if match:
             pattern = re.compile(match[1])
             lines = [pattern.sub(match[2], line) for line in lines]
-            lines = [line for line in lines if line not in ("", "| ", "! ")]
+            lines = [line for line in lines if line.strip() not in ("", "|", "!")]
     return lines
