@@ -1,0 +1,340 @@
+/*
+ * Roles and how they change: votes, pre-votes, epochs begun and ended by others.
+ *
+ * Two rules carry the safety: a ballot (epoch, vote, leader) is persisted before anything that
+ * follows from it leaves the node, and a vote is given to one candidate an epoch whose log is not
+ * behind ours. Pre-vote keeps a node that was cut off from raising the epoch: it asks first, and
+ * followers that hear their leader say no.
+ */
+#include <string.h>
+
+#include "raft/raft_internal.h"
+
+static void set_ballot(struct raft *raft, int32_t epoch, int32_t leader_id, struct raft_key voted) {
+    struct raft_ballot *ballot = &raft->ballot;
+    if (ballot->epoch == epoch && ballot->leader_id == leader_id && ballot->voted.id == voted.id &&
+        uuid_equal(ballot->voted.directory_id, voted.directory_id)) {
+        return;
+    }
+    ASSERT(epoch >= ballot->epoch);
+    *ballot = (struct raft_ballot){.epoch = epoch, .leader_id = leader_id, .voted = voted};
+    raft_emit(raft, RAFT_PERSIST)->ballot = *ballot;
+}
+
+static int64_t random_election_timeout(struct raft *raft) {
+    int64_t timeout = raft->config.election_timeout_ms;
+    return timeout + (int64_t)raft_random_below(raft, (uint64_t)timeout);
+}
+
+/* Leaves the old role. Requests in flight stay so: their answers are of the old epoch or harmless.
+ */
+static void set_role(struct raft *raft, enum raft_role role) {
+    bool led = raft->role == RAFT_LEADER && role != RAFT_LEADER;
+    raft->role = role;
+    raft->fetched = false;
+    raft->installing = false;
+    if (led) {
+        raft_leader_end(raft);
+    }
+    if (role != RAFT_LEADER) {
+        raft_voters_apply(raft); /* forgets the leader's observers */
+    }
+}
+
+/* ---- Transitions ----------------------------------------------------------------------------- */
+
+void raft_become_unattached(struct raft *raft, int32_t epoch, struct raft_key voted) {
+    set_ballot(raft, epoch, -1, voted);
+    set_role(raft, RAFT_UNATTACHED);
+    raft->timer_ms = raft->now_ms + random_election_timeout(raft);
+    raft->fetch_at_ms = raft->now_ms;
+}
+
+void raft_become_follower(struct raft *raft, int32_t epoch, int32_t leader_id) {
+    ASSERT(leader_id != raft->config.self.id);
+    struct raft_key voted = epoch == raft->ballot.epoch ? raft->ballot.voted : RAFT_KEY_NONE;
+    set_ballot(raft, epoch, leader_id, voted);
+    set_role(raft, RAFT_FOLLOWER);
+    raft->backoff_round = 0;
+    raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;
+    raft->fetch_at_ms = raft->now_ms;
+}
+
+void raft_become_resigned(struct raft *raft) {
+    set_role(raft, RAFT_RESIGNED);
+    for (int i = 0; i < raft->peer_count; i++) {
+        raft->peers[i].told = false;
+        raft->peers[i].send_at_ms = raft->now_ms;
+    }
+    raft->timer_ms = raft->now_ms + random_election_timeout(raft);
+}
+
+static void open_ballots(struct raft *raft) {
+    for (int i = 0; i < raft->peer_count; i++) {
+        raft->peers[i].answer = BALLOT_OPEN;
+        raft->peers[i].request_id = 0; /* an answer to an old question is none to this one */
+        raft->peers[i].send_at_ms = raft->now_ms;
+    }
+    raft->timer_ms = raft->now_ms + random_election_timeout(raft);
+}
+
+static void count_ballots(struct raft *raft);
+
+void raft_become_prospective(struct raft *raft) {
+    ASSERT(raft_is_voter(raft));
+    set_role(raft, RAFT_PROSPECTIVE);
+    open_ballots(raft);
+    count_ballots(raft);
+}
+
+static void become_candidate(struct raft *raft) {
+    if (raft->ballot.epoch == INT32_MAX) {
+        raft_emit(raft, RAFT_FATAL)->epoch = raft->ballot.epoch;
+        return;
+    }
+    set_ballot(raft, raft->ballot.epoch + 1, -1, raft->config.self);
+    set_role(raft, RAFT_CANDIDATE);
+    open_ballots(raft);
+    count_ballots(raft);
+}
+
+static void become_leader(struct raft *raft) {
+    set_ballot(raft, raft->ballot.epoch, raft->config.self.id, raft->ballot.voted);
+    set_role(raft, RAFT_LEADER);
+    raft->backoff_round = 0;
+    raft_leader_begin(raft);
+}
+
+/* Nobody waits for a prospective: it returns to the leader it had, or waits for another time. */
+static void election_lost(struct raft *raft) {
+    const struct raft_ballot *ballot = &raft->ballot;
+    if (raft->role == RAFT_PROSPECTIVE && ballot->leader_id >= 0 &&
+        ballot->leader_id != raft->config.self.id) {
+        raft_become_follower(raft, ballot->epoch, ballot->leader_id);
+        return;
+    }
+    int round = raft->backoff_round < 8 ? raft->backoff_round++ : 8;
+    int64_t most = raft->config.retry_ms << round;
+    most = most < raft->config.backoff_max_ms ? most : raft->config.backoff_max_ms;
+    if (raft->role == RAFT_PROSPECTIVE) {
+        raft_become_unattached(raft, ballot->epoch, ballot->voted);
+    }
+    raft->timer_ms = raft->now_ms + 1 + (int64_t)raft_random_below(raft, (uint64_t)most);
+}
+
+/* ---- Votes that come back -------------------------------------------------------------------- */
+
+static void count_ballots(struct raft *raft) {
+    int voters = raft_log_voters(&raft->log)->count;
+    int granted = raft_is_voter(raft);
+    int rejected = 0;
+    for (int i = 0; i < raft->peer_count; i++) {
+        granted += raft->peers[i].voter && raft->peers[i].answer == BALLOT_GRANTED;
+        rejected += raft->peers[i].voter && raft->peers[i].answer == BALLOT_REJECTED;
+    }
+    int majority = voters / 2 + 1;
+    if (granted >= majority) {
+        if (raft->role == RAFT_PROSPECTIVE) {
+            become_candidate(raft);
+        } else {
+            become_leader(raft);
+        }
+    } else if (rejected > voters - majority) {
+        election_lost(raft);
+    }
+}
+
+void raft_on_vote_reply(struct raft *raft, struct peer *peer, const struct raft_reply *reply) {
+    int32_t epoch = raft->ballot.epoch;
+    raft_observe(raft, reply->epoch, reply->leader_id);
+    bool asks = raft->role == RAFT_PROSPECTIVE || raft->role == RAFT_CANDIDATE;
+    if (!asks || raft->ballot.epoch != epoch) {
+        return;
+    }
+    if (raft->role == RAFT_PROSPECTIVE && reply->error == ERROR_UNSUPPORTED_VERSION) {
+        become_candidate(raft); /* a voter that does not know pre-votes: it decides the real one */
+        return;
+    }
+    if (reply->error != ERROR_NONE) {
+        return; /* asked again in a while */
+    }
+    peer->answer = reply->granted ? BALLOT_GRANTED : BALLOT_REJECTED;
+    count_ballots(raft);
+}
+
+/* ---- Votes that are asked for ---------------------------------------------------------------- */
+
+struct raft_effect *raft_emit_reply(struct raft *raft, uint64_t token, enum raft_message kind,
+                                    enum kafka_error error) {
+    struct raft_effect *effect = raft_emit(raft, RAFT_REPLY);
+    effect->id = token;
+    effect->reply = (struct raft_reply){.kind = kind,
+                                        .error = error,
+                                        .leader_id = raft->ballot.leader_id,
+                                        .epoch = raft->ballot.epoch,
+                                        .high_watermark = -1};
+    return effect;
+}
+
+static bool log_not_behind(const struct raft *raft, struct raft_position last) {
+    struct raft_position ours = raft_log_last(&raft->log);
+    return last.epoch > ours.epoch || (last.epoch == ours.epoch && last.offset >= ours.offset);
+}
+
+static bool grants_pre_vote(const struct raft *raft, const struct raft_vote *vote) {
+    if (raft->role == RAFT_LEADER || (raft->role == RAFT_FOLLOWER && raft->fetched)) {
+        return false;
+    }
+    return log_not_behind(raft, vote->last);
+}
+
+static bool grants_vote(const struct raft *raft, const struct raft_vote *vote) {
+    if (raft->role != RAFT_UNATTACHED && raft->role != RAFT_PROSPECTIVE) {
+        return false;
+    }
+    if (raft->ballot.voted.id >= 0) {
+        return raft_key_matches(raft->ballot.voted, vote->candidate);
+    }
+    return raft->ballot.leader_id < 0 && log_not_behind(raft, vote->last);
+}
+
+static enum kafka_error check_vote(const struct raft *raft, const struct raft_vote *vote) {
+    int32_t epoch_most = vote->pre_vote ? vote->epoch : vote->epoch - 1;
+    if (vote->epoch < 0 || vote->last.offset < 0 || vote->last.epoch < 0 ||
+        vote->last.epoch > epoch_most || vote->candidate.id < 0) {
+        return ERROR_INVALID_REQUEST;
+    }
+    if (vote->epoch < raft->ballot.epoch) {
+        return ERROR_FENCED_LEADER_EPOCH;
+    }
+    return ERROR_NONE;
+}
+
+void raft_on_vote(struct raft *raft, uint64_t token, const struct raft_vote *vote) {
+    enum kafka_error error = check_vote(raft, vote);
+    if (error != ERROR_NONE) {
+        raft_emit_reply(raft, token, RAFT_VOTE, error);
+        return;
+    }
+    if (vote->epoch > raft->ballot.epoch) {
+        raft_become_unattached(raft, vote->epoch, RAFT_KEY_NONE);
+    }
+    if (vote->voter.id >= 0 && !raft_key_matches(vote->voter, raft->config.self)) {
+        raft_emit_reply(raft, token, RAFT_VOTE, ERROR_INVALID_VOTER_KEY);
+        return;
+    }
+    bool granted = vote->pre_vote ? grants_pre_vote(raft, vote) : grants_vote(raft, vote);
+    if (granted && !vote->pre_vote &&
+        (raft->ballot.voted.id < 0 || raft->role == RAFT_PROSPECTIVE)) {
+        raft_become_unattached(raft, vote->epoch, vote->candidate);
+    }
+    raft_emit_reply(raft, token, RAFT_VOTE, ERROR_NONE)->reply.granted = granted;
+}
+
+/* ---- Epochs that others begin and end -------------------------------------------------------- */
+
+void raft_observe(struct raft *raft, int32_t epoch, int32_t leader_id) {
+    if (epoch < raft->ballot.epoch || leader_id == raft->config.self.id) {
+        return; /* old news; about this node itself nobody knows better */
+    }
+    if (epoch > raft->ballot.epoch) {
+        if (leader_id >= 0) {
+            raft_become_follower(raft, epoch, leader_id);
+        } else {
+            raft_become_unattached(raft, epoch, RAFT_KEY_NONE);
+        }
+    } else if (leader_id >= 0 && raft->ballot.leader_id < 0) {
+        raft_become_follower(raft, epoch, leader_id);
+    } else if (leader_id >= 0 && leader_id == raft->ballot.leader_id &&
+               (raft->role == RAFT_UNATTACHED || raft->role == RAFT_PROSPECTIVE)) {
+        raft_become_follower(raft, epoch, leader_id);
+    }
+}
+
+void raft_on_begin_epoch(struct raft *raft, uint64_t token, const struct raft_begin_epoch *begin) {
+    enum kafka_error error = ERROR_NONE;
+    if (begin->leader_id < 0 || begin->epoch < 0) {
+        error = ERROR_INVALID_REQUEST;
+    } else if (begin->epoch < raft->ballot.epoch) {
+        error = ERROR_FENCED_LEADER_EPOCH;
+    } else {
+        raft_observe(raft, begin->epoch, begin->leader_id);
+        if (begin->voter.id >= 0 && !raft_key_matches(begin->voter, raft->config.self)) {
+            error = ERROR_INVALID_VOTER_KEY;
+        }
+    }
+    raft_emit_reply(raft, token, RAFT_BEGIN_EPOCH, error);
+}
+
+/* How long a follower waits before it stands: the first in the list not at all. */
+static int64_t succession_delay(struct raft *raft, const struct raft_end_epoch *end) {
+    int place = end->preferred_count;
+    for (int i = 0; i < end->preferred_count; i++) {
+        if (raft_key_matches(end->preferred[i], raft->config.self)) {
+            place = i;
+            break;
+        }
+    }
+    if (place == 0) {
+        return 0;
+    }
+    int64_t most = raft->config.retry_ms << (place < 8 ? place : 8);
+    most = most < raft->config.backoff_max_ms ? most : raft->config.backoff_max_ms;
+    return most / 2 + (int64_t)raft_random_below(raft, (uint64_t)(most / 2 + 1));
+}
+
+void raft_on_end_epoch(struct raft *raft, uint64_t token, const struct raft_end_epoch *end) {
+    if (end->leader_id < 0 || end->epoch < 0) {
+        raft_emit_reply(raft, token, RAFT_END_EPOCH, ERROR_INVALID_REQUEST);
+        return;
+    }
+    if (end->epoch < raft->ballot.epoch) {
+        raft_emit_reply(raft, token, RAFT_END_EPOCH, ERROR_FENCED_LEADER_EPOCH);
+        return;
+    }
+    raft_observe(raft, end->epoch, end->leader_id);
+    raft_emit_reply(raft, token, RAFT_END_EPOCH, ERROR_NONE);
+    if (raft->role == RAFT_FOLLOWER && raft->ballot.leader_id == end->leader_id &&
+        raft_is_voter(raft)) {
+        raft->fetched = false; /* it hears this leader no more: others may be elected */
+        raft->timer_ms = raft->now_ms + succession_delay(raft, end);
+        if (raft->timer_ms == raft->now_ms) {
+            raft_become_prospective(raft);
+        }
+    }
+}
+
+/* ---- Time ------------------------------------------------------------------------------------ */
+
+void raft_election_tick(struct raft *raft) {
+    bool voter = raft_is_voter(raft);
+    switch (raft->role) {
+    case RAFT_UNATTACHED:
+    case RAFT_FOLLOWER:
+        if (voter) {
+            raft_become_prospective(raft);
+        } else if (raft->role == RAFT_FOLLOWER) {
+            raft_become_unattached(raft, raft->ballot.epoch, raft->ballot.voted);
+        } else {
+            raft->timer_ms = raft->now_ms + random_election_timeout(raft);
+        }
+        break;
+    case RAFT_PROSPECTIVE:
+        election_lost(raft);
+        break;
+    case RAFT_CANDIDATE:
+        if (voter) {
+            raft_become_prospective(raft);
+        } else {
+            raft_become_unattached(raft, raft->ballot.epoch, raft->ballot.voted);
+        }
+        break;
+    case RAFT_RESIGNED:
+        if (raft->ballot.epoch < INT32_MAX) {
+            raft_become_unattached(raft, raft->ballot.epoch + 1, RAFT_KEY_NONE);
+        }
+        break;
+    case RAFT_LEADER:
+        UNREACHABLE();
+    }
+}

@@ -1,0 +1,131 @@
+/* The follower: what a fetch brings. */
+#include "raft/raft_internal.h"
+
+/* The leader's log parts from ours: ours goes back to the last place that both have. */
+static void truncate_to_divergence(struct raft *raft, struct raft_position diverging) {
+    struct raft_position ours = raft_log_end_of_epoch(&raft->log, diverging.epoch);
+    int64_t offset = ours.offset < diverging.offset ? ours.offset : diverging.offset;
+    if (offset < raft->log.high_watermark || offset < raft->log.start.offset) {
+        raft_emit(raft, RAFT_FATAL)->offset = offset;
+        return;
+    }
+    if (offset >= raft->log.end_offset) {
+        return; /* no divergence: the leader contradicts itself; asked again in a while */
+    }
+    raft_log_truncate(&raft->log, offset);
+    raft_emit(raft, RAFT_TRUNCATE)->offset = offset;
+    raft_voters_apply(raft);
+}
+
+/* Appends the batches that follow on our log; what does not is left. */
+static void append_batches(struct raft *raft, uint64_t id, const struct raft_batch *batches,
+                           int count) {
+    int taken = 0;
+    int64_t base_offset = raft->log.end_offset;
+    bool voters = false;
+    while (taken < count) {
+        const struct raft_batch *batch = &batches[taken];
+        if (batch->base_offset != raft->log.end_offset || batch->count <= 0 ||
+            batch->epoch < raft_log_last(&raft->log).epoch || batch->epoch > raft->ballot.epoch) {
+            break;
+        }
+        raft_log_append(&raft->log, batch->epoch, batch->count, batch->voters);
+        voters = voters || batch->voters != NULL;
+        taken++;
+    }
+    if (taken > 0) {
+        struct raft_effect *effect = raft_emit(raft, RAFT_APPEND);
+        effect->id = id;
+        effect->append = (struct raft_append){.kind = RAFT_APPEND_FETCHED,
+                                              .base_offset = base_offset,
+                                              .count = taken,
+                                              .epoch = raft->ballot.epoch,
+                                              .generation = raft->log.generation};
+    }
+    if (voters) {
+        raft_voters_apply(raft);
+    }
+}
+
+/* What is committed and here is committed here. */
+static void take_high_watermark(struct raft *raft, int64_t told) {
+    int64_t offset = told < raft->log.end_offset ? told : raft->log.end_offset;
+    if (offset > raft->log.high_watermark) {
+        raft->log.high_watermark = offset;
+        raft_emit(raft, RAFT_HIGH_WATERMARK)->offset = offset;
+    }
+}
+
+static void get_snapshot(struct raft *raft, struct raft_position snapshot) {
+    if (snapshot.offset < raft->log.high_watermark) {
+        return; /* of the past: nothing that is missing here */
+    }
+    raft->installing = true;
+    struct raft_effect *effect = raft_emit(raft, RAFT_GET_SNAPSHOT);
+    effect->to = raft->ballot.leader_id;
+    effect->position = snapshot;
+}
+
+void raft_on_fetch_reply(struct raft *raft, uint64_t id, const struct raft_reply *reply,
+                         const struct raft_batch *batches, int batch_count) {
+    raft->fetch_at_ms = raft->now_ms + raft->config.retry_ms;
+    if (reply->error != ERROR_NONE) {
+        raft_observe(raft, reply->epoch, reply->leader_id);
+        return;
+    }
+    raft_observe(raft, reply->epoch, reply->leader_id);
+    bool current = raft->role == RAFT_FOLLOWER && reply->epoch == raft->ballot.epoch &&
+                   reply->leader_id == raft->ballot.leader_id && !raft->installing;
+    if (!current) {
+        return;
+    }
+    raft->fetched = true;
+    raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;
+    int64_t end_before = raft->log.end_offset;
+    switch (reply->fetch) {
+    case RAFT_FETCH_DIVERGING:
+        truncate_to_divergence(raft, reply->position);
+        break;
+    case RAFT_FETCH_SNAPSHOT:
+        get_snapshot(raft, reply->position);
+        break;
+    case RAFT_FETCH_RECORDS:
+        append_batches(raft, id, batches, batch_count);
+        take_high_watermark(raft, reply->high_watermark);
+        raft->fetch_at_ms = raft->now_ms;
+        break;
+    }
+    if (raft->log.end_offset != end_before) {
+        raft->fetch_at_ms = raft->now_ms;
+    }
+}
+
+/* ---- Snapshots ------------------------------------------------------------------------------- */
+
+void raft_snapshot_installed(struct raft *raft, int64_t now_ms, struct raft_position snapshot,
+                             const struct raft_voters *voters) {
+    ASSERT(now_ms >= raft->now_ms);
+    raft->now_ms = now_ms;
+    raft_log_reset(&raft->log, snapshot, voters);
+    raft_voters_apply(raft);
+    raft_emit(raft, RAFT_HIGH_WATERMARK)->offset = snapshot.offset;
+    raft->installing = false;
+    raft->fetch_at_ms = now_ms;
+    raft_poll(raft);
+}
+
+void raft_snapshot_failed(struct raft *raft, int64_t now_ms) {
+    ASSERT(now_ms >= raft->now_ms);
+    raft->now_ms = now_ms;
+    raft->installing = false;
+    raft->fetch_at_ms = now_ms + raft->config.retry_ms;
+    raft_poll(raft);
+}
+
+void raft_snapshot_progress(struct raft *raft, int64_t now_ms) {
+    ASSERT(now_ms >= raft->now_ms);
+    raft->now_ms = now_ms;
+    if (raft->installing) {
+        raft->timer_ms = now_ms + raft->config.fetch_timeout_ms;
+    }
+}
