@@ -158,22 +158,38 @@ def executions(entries, **wanted):
     )
 
 
+def since_finding(entries):
+    """The entries of a target behind its last finding."""
+    last = max((i for i, e in enumerate(entries) if e["findings"]), default=-1)
+    return entries[last + 1 :]
+
+
 def print_ledger(entries):
-    print(f"{'target':20} {'sanitized':>15} {'fast':>15} {'cpu s':>8} {'findings':>9}")
+    """Executions count towards the goal since the last finding of their target."""
+    print(f"{'target':20} {'sanitized':>15} {'fast':>15} {'cpu s':>8} {'findings before':>16}")
+    clean = []
     for target in all_targets():
         mine = [e for e in entries if e["target"] == target]
+        since = since_finding(mine)
+        clean += since
         print(
-            f"{target:20} {executions(mine, build='sanitized'):15,}"
-            f" {executions(mine, build='fast'):15,} {sum(e['cpu_s'] for e in mine):8.0f}"
-            f" {sum(e['findings'] for e in mine):9}"
+            f"{target:20} {executions(since, build='sanitized'):15,}"
+            f" {executions(since, build='fast'):15,} {sum(e['cpu_s'] for e in since):8.0f}"
+            f" {sum(e['findings'] for e in mine):16}"
         )
     commits = {}
-    for e in entries:
+    for e in clean:
         commits[e["commit"]] = commits.get(e["commit"], 0) + e["executions"]
     for commit, count in commits.items():
         print(f"  of sources {commit}: {count:,}")
-    findings = sum(e["findings"] for e in entries)
-    print(f"{executions(entries):,} executions in all, {findings} findings")
+    print(summary(entries, clean))
+
+
+def summary(entries, clean):
+    return (
+        f"{executions(entries):,} executions in all, {executions(clean):,} of them since the last"
+        f" finding of their target, {sum(e['findings'] for e in entries)} findings before that"
+    )
 
 
 # ---- Running --------------------------------------------------------------------------------------
@@ -235,7 +251,8 @@ def run_once(program, build, target, commit, seconds, runs):
 def run_target(program, build, target, commit, seconds, total):
     """Slices until the time is up or the target has had its executions; the sum of them."""
     begin = time.monotonic()
-    before = executions(ledger_read(), build=build, target=target) if total else 0
+    mine = since_finding([e for e in ledger_read() if e["target"] == target])
+    before = executions(mine, build=build) if total else 0
     done = {"target": target, "executions": 0, "cpu_s": 0.0, "cov": 0, "findings": 0}
     while not stopping.is_set() and not done["findings"]:
         left_runs = total - before - done["executions"] if total else -1
@@ -295,7 +312,10 @@ def command_run(args):
     print(f"this run ({args.build}): {sum(r['executions'] for r in results):,} executions,"
           f" {findings} findings")  # fmt: skip
     entries = ledger_read()
-    print(f"{executions(entries):,} executions in all, {sum(e['findings'] for e in entries)} findings")
+    clean = []
+    for target in all_targets():
+        clean += since_finding([e for e in entries if e["target"] == target])
+    print(summary(entries, clean))
     return 1 if findings else 0
 
 
