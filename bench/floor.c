@@ -27,7 +27,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX   256
-#define HEADER       12 /* length, key, version, correlation id */
+#define HEADER       12 /* length, key, partition, correlation id */
 #define ANSWER       64 /* about that of a Produce response, with the length */
 #define FETCH_HEADER 8  /* length, correlation id */
 #define IN_FIRST     ((size_t)8192)
@@ -52,8 +52,9 @@ struct conn {
 static struct {
     int epoll;
     int listener;
-    int file;
-    uint64_t size;
+    const char *path;
+    int files[UINT16_MAX + 1]; /* by partition; 0: not open yet */
+    uint64_t size;             /* of partition 0 */
     struct conn *waiting;
 } state;
 
@@ -147,13 +148,31 @@ static void answer_produce(struct conn *conn, uint32_t correlation_id) {
     store32(out + 4, correlation_id);
 }
 
-static void append(const uint8_t *data, size_t len) {
+static int file_of(unsigned partition) {
+    if (state.files[partition] == 0) {
+        char path[4096];
+        if (partition == 0) {
+            snprintf(path, sizeof(path), "%s", state.path);
+        } else {
+            snprintf(path, sizeof(path), "%s.%u", state.path, partition);
+        }
+        int flags = O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC;
+        state.files[partition] = open(path, flags, 0644);
+        if (state.files[partition] < 0) {
+            die(path);
+        }
+    }
+    return state.files[partition];
+}
+
+static void append(unsigned partition, const uint8_t *data, size_t len) {
+    int file = file_of(partition);
     while (len > 0) {
-        ssize_t written = write(state.file, data, len);
+        ssize_t written = write(file, data, len);
         if (written < 0) {
             die("write");
         }
-        state.size += (uint64_t)written;
+        state.size += partition == 0 ? (uint64_t)written : 0;
         data += written;
         len -= (size_t)written;
     }
@@ -165,7 +184,7 @@ static void answer_fetch(struct conn *conn) {
     uint64_t left = state.size - conn->position;
     size_t len = left < conn->bytes_max ? (size_t)left : conn->bytes_max;
     uint8_t *out = put(conn, FETCH_HEADER + len);
-    if (pread(state.file, out + FETCH_HEADER, len, (off_t)conn->position) != (ssize_t)len) {
+    if (pread(file_of(0), out + FETCH_HEADER, len, (off_t)conn->position) != (ssize_t)len) {
         die("pread");
     }
     store32(out, (uint32_t)(4 + len));
@@ -218,7 +237,7 @@ static bool take_frames(struct conn *conn) {
         }
         unsigned key = (unsigned)frame[4] << 8 | frame[5];
         if (key == KEY_PRODUCE) {
-            append(frame + HEADER, size - HEADER);
+            append((unsigned)frame[6] << 8 | frame[7], frame + HEADER, size - HEADER);
             answer_produce(conn, load32(frame + 8));
         } else if (key == KEY_FETCH && size == HEADER + 12 && !conn->waiting) {
             fetch(conn, frame);
@@ -307,10 +326,8 @@ int main(int argc, char **argv) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    state.file = open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-    if (state.file < 0) {
-        die(argv[1]);
-    }
+    state.path = argv[1];
+    (void)file_of(0);
     state.epoll = epoll_create1(EPOLL_CLOEXEC);
     listen_somewhere();
     for (;;) {

@@ -126,31 +126,37 @@ def costs(data, path):
 
 
 def scaling(data, path):
-    """CPU per request over partitions, connections and shards."""
-    series = report.scaling_series(data)
-    series = {k: v for k, v in series.items() if len(v) > 1}
-    if not series:
+    """CPU per request over partitions, connections and shards, one panel each."""
+    series = {k: v for k, v in report.scaling_series(data).items() if len(v) > 1}
+    panels = list(dict.fromkeys(what for what, _ in series))
+    if not panels:
         return None
     width, height = 300, 260
-    canvas = Canvas(width * len(series) + 20, height + 60, "CPU per request, us (page-cache)")
+    canvas = Canvas(width * len(panels) + 20, height + 60, "CPU per request, us")
     y_max = 1.25 * max(y for points in series.values() for _, y in points)
-    for i, (what, points) in enumerate(series.items()):
-        left, right = width * i + 50, width * (i + 1)
+
+    def y_at(value):
+        return 70 + (height - 70) * (1 - value / y_max)
+
+    for what, system in series:
+        points = series[what, system]
+        left, right = width * panels.index(what) + 50, width * (panels.index(what) + 1)
         axis = LogAxis([x for x, _ in points], left, right)
-
-        def y_at(value):
-            return 50 + (height - 50) * (1 - value / y_max)
-
-        for tick in range(5):
-            value = y_max * tick / 4
-            canvas.line(left, y_at(value), right, y_at(value))
-            canvas.text(left - 6, y_at(value) + 4, report.number(value), "end", 10)
+        if system == BARNABAS_PC:
+            for tick in range(5):
+                value = y_max * tick / 4
+                canvas.line(left, y_at(value), right, y_at(value))
+                canvas.text(left - 6, y_at(value) + 4, report.number(value), "end", 10)
+            for x, _ in points:
+                canvas.text(axis.at(x), height + 18, f"{x:,}", "middle", 10)
+            canvas.text((left + right) / 2, height + 40, what, "middle", weight="bold")
         for (x1, y1), (x2, y2) in zip(points, points[1:]):
-            canvas.line(axis.at(x1), y_at(y1), axis.at(x2), y_at(y2), COLOURS[BARNABAS_PC], 2)
+            canvas.line(axis.at(x1), y_at(y1), axis.at(x2), y_at(y2), COLOURS[system], 2)
         for x, y in points:
-            canvas.dot(axis.at(x), y_at(y), COLOURS[BARNABAS_PC])
-            canvas.text(axis.at(x), height + 18, f"{x:,}", "middle", 10)
-        canvas.text((left + right) / 2, height + 40, what, "middle", weight="bold")
+            canvas.dot(axis.at(x), y_at(y), COLOURS[system])
+    for i, system in enumerate((BARNABAS_PC, FLOOR)):
+        canvas.dot(60 + 180 * i, 44, COLOURS[system])
+        canvas.text(70 + 180 * i, 48, report.TITLES[system])
     return canvas.write(path)
 
 

@@ -158,29 +158,32 @@ def goal_rows(data):
 
 
 def scaling_series(data):
-    """{what: [(x, median)]} of the scaling cells."""
+    """{(what, system): [(x, median)]} of the scaling cells."""
     series = {}
     for cell in catalogue.SCALING:
-        values = by_round(data, cell, BARNABAS_PC, cell.metrics[0])
-        s = stats.summary(list(values.values()))
-        if s is not None:
-            series.setdefault(cell.name.split("-")[1], []).append((cell.x, s["median"]))
+        for system in cell.systems:
+            values = by_round(data, cell, system, cell.metrics[0])
+            s = stats.summary(list(values.values()))
+            if s is not None:
+                key = (cell.name.split("-")[1], system)
+                series.setdefault(key, []).append((cell.x, s["median"]))
     return series
 
 
 def scaling_rows(data):
     rows = []
-    for what, points in scaling_series(data).items():
+    for (what, system), points in scaling_series(data).items():
         shown = ", ".join(f"{x:,}: {number(y)}" for x, y in points)
         values = [y for _, y in points]
-        rows.append([what, shown, number(max(values) / min(values)), "<= 1.3"])
+        goal = "<= 1.3" if system == BARNABAS_PC else ""
+        rows.append([what, TITLES[system], shown, number(max(values) / min(values)), goal])
     return rows
 
 
 def losses(data):
     """Cells in which Kafka's median is below ours."""
     found = []
-    for row in compared_rows(data, catalogue.CELLS):
+    for row in compared_rows(data, catalogue.PRIMARY + catalogue.SECONDARY):
         for key, system in (("kafka/ours", BARNABAS), ("kafka/cached", BARNABAS_PC)):
             s = stats.summary(row[key])
             if s is not None and s["median"] < 1:
@@ -194,8 +197,10 @@ def losses(data):
 def excluded(data):
     failed = [m for m in data["measurements"] if not m["result"]["valid"]]
     noisy = [m for m in data["measurements"] if m["disturbed"] is not None]
-    lines = [f"{len(data['measurements'])} measurements; {len(noisy)} were disturbed by other "
-             f"processes or the hypervisor and are left out, {len(failed)} failed"]  # fmt: skip
+    lines = [f"{len(data['measurements'])} measurements; {len(noisy)} were disturbed or did not reach "
+             f"their rate and are left out, {len(failed)} failed"]  # fmt: skip
+    for m in noisy:
+        lines.append(f"{m['cell']}, {TITLES[m['system']]}, round {m['round']}: {m['disturbed']}")
     for m in failed:
         lines.append(f"{m['cell']}, {TITLES[m['system']]}, round {m['round']}: "
                      f"{m['result']['verdict']}")  # fmt: skip
@@ -211,7 +216,7 @@ def sections(data):
     return [
         ("Goals", ["Goal", "", "Barnabas", "Barnabas, page-cache"], goal_rows(data)),
         ("Comparison", HEADER, [cells_of_row(r) for r in compared_rows(data, compared)]),
-        ("Scaling", ["CPU per request over", "us at each", "largest / smallest", "goal"],
+        ("Scaling", ["CPU per request over", "System", "us at each", "largest / smallest", "goal"],
          scaling_rows(data)),
         ("Cases we lose", None, losses(data) or ["none in this run"]),
         ("Left out", None, excluded(data)),
@@ -221,6 +226,8 @@ def sections(data):
 def tables(data):
     text, markdown = [], []
     for title, header, rows in sections(data):
+        if not rows:
+            continue
         text.append(title)
         markdown.append(f"## {title}\n")
         if header is None:

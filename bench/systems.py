@@ -193,7 +193,8 @@ class Floor(System):
 
     def stop(self):
         super().stop()
-        self.file.unlink(missing_ok=True)
+        for path in self.directory.glob("file*"):
+            path.unlink()
 
     def topic_files(self, topic):
         return [self.file]

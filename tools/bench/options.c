@@ -413,6 +413,9 @@ static int check(struct reading *reading) {
     if (o->raw && (o->mode == BENCH_PING || o->mode == BENCH_IDLE || o->idempotent)) {
         return usage_error("--raw is for produce, e2e and consume", "");
     }
+    if (o->raw && o->partitions > UINT16_MAX) {
+        return usage_error("--raw has at most 65535 partitions", "");
+    }
     return 0;
 }
 

@@ -121,6 +121,7 @@ static void encode_raw(struct payload *payload, struct slice batch) {
     buffer_put_be16(&payload->frame, RAW_PRODUCE);
     buffer_put_be16(&payload->frame, 0);
     buffer_put_be32(&payload->frame, 0);
+    payload->raw = true;
     payload->batch_at = payload->frame.len;
     buffer_append_slice(&payload->frame, batch);
 }
@@ -165,6 +166,9 @@ void payload_write(const struct payload *payload, const struct payload_variables
     store_be32(out + payload->correlation_at, (uint32_t)variables->correlation_id);
     if (payload->partition_at != 0) {
         store_be32(out + payload->partition_at, (uint32_t)variables->partition);
+    }
+    if (payload->raw) {
+        store_be16(out + RAW_PARTITION_AT, (uint16_t)variables->partition);
     }
     if (payload->batch_at == 0) {
         return;

@@ -26,7 +26,8 @@ struct stamp {
 struct payload {
     struct buffer frame; /* the whole request, with its length in front */
     size_t correlation_at;
-    size_t partition_at; /* of the partition's index; 0: the frame has none */
+    size_t partition_at; /* of the partition's index, an i32; 0: the frame has none */
+    bool raw;            /* it is a u16 at RAW_PARTITION_AT instead */
     size_t batch_at;     /* 0: the request carries no batch */
     size_t batch_len;
     size_t stamp_at; /* in the batch; 0: not stamped (compressed, or values too short) */
@@ -64,11 +65,12 @@ void payload_write(const struct payload *payload, const struct payload_variables
 /* Reads the stamp of a batch with the shape of this payload; false when it has another shape. */
 bool payload_read_stamp(const struct payload *payload, struct slice batch, struct stamp *out);
 
-/* Fields of the frames of bench/floor.c: a length, a key, a version (unused), a correlation id, and
+/* Fields of the frames of bench/floor.c: a length, a key, a partition (u16), a correlation id, and
  * then a batch, or where to read and how much at most. */
-#define RAW_PRODUCE    0
-#define RAW_FETCH      1
-#define RAW_HEADER     12 /* with the length */
-#define RAW_FETCH_SIZE 24 /* with the length: position i64, bytes i32 */
+#define RAW_PRODUCE      0
+#define RAW_FETCH        1
+#define RAW_PARTITION_AT 6
+#define RAW_HEADER       12 /* with the length */
+#define RAW_FETCH_SIZE   24 /* with the length: position i64, bytes i32 */
 
 #endif

@@ -169,10 +169,11 @@ bool topic_prepare(struct topic *topic, struct rpc *rpc, const struct bench_opti
 }
 
 void topic_prepare_raw(struct topic *topic, const struct bench_options *options) {
-    *topic = (struct topic){.name = "floor", .partition_count = 1, .broker_count = 1};
+    int32_t count = options->mode == BENCH_PRODUCE ? options->partitions : 1;
+    *topic = (struct topic){.name = "floor", .partition_count = count, .broker_count = 1};
     arena_init(&topic->arena, SIZE_MAX);
-    topic->leaders = ARENA_NEW(&topic->arena, int32_t);
-    topic->offsets = ARENA_NEW(&topic->arena, int64_t);
+    topic->leaders = arena_array(&topic->arena, (size_t)count, sizeof(int32_t));
+    topic->offsets = arena_array(&topic->arena, (size_t)count, sizeof(int64_t));
     topic->brokers = ARENA_NEW(&topic->arena, struct topic_broker);
     topic->brokers[0] = (struct topic_broker){.host = options->host, .port = options->port};
 }

@@ -34,7 +34,8 @@ struct topic {
  */
 bool topic_prepare(struct topic *topic, struct rpc *rpc, const struct bench_options *options);
 
-/* One nameless topic with one partition, for bench/floor.c. */
+/* A topic that needs no preparation: for bench/floor.c, of which only partition 0 can be read, and
+ * for pings. */
 void topic_prepare_raw(struct topic *topic, const struct bench_options *options);
 
 /* Sets out[partition] to the start (timestamp -2) or the end (-1) of each partition. A broker that
