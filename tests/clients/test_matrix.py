@@ -120,7 +120,7 @@ def make_topics(broker, topic, scenario):
         future.result(30)
     # Answered, a topic need not be there yet: its logs are made when the brokers hear of it.
     wanted = [TopicPartition(t.topic, p) for t in topics for p in range(t.num_partitions)]
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not leaders_answer(admin, wanted):
         assert time.monotonic() < deadline, f"{topic} does not appear"
         time.sleep(0.05)

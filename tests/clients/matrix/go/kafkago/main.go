@@ -102,7 +102,7 @@ func ours(m kafka.Message) *scenario.Record {
 type reader struct{ *kafka.Reader }
 
 // closing a reader takes as long as a fetch may wait, by default 10 s.
-const closing = 500 * time.Millisecond
+const closing = 2 * time.Second
 
 // Offsets with a meaning are the same numbers in the client.
 func (c *client) Reader(topic string, partition int32, from int64, small bool) (scenario.Reader, error) {
