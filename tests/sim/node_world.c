@@ -159,13 +159,21 @@ bool node_world_stop(struct node_world *world) {
     return stopped;
 }
 
-void node_world_kill(struct node_world *world) {
+static void crash(struct node_world *world, enum sim_crash kind) {
     if (!sim_crashed(world->broker)) {
-        sim_crash_after(world->broker, 0, SIM_CRASH_PROCESS);
+        sim_crash_after(world->broker, 0, kind);
     }
     close_client(world);
     free_node(world);
     sim_machine_restart(world->broker);
+}
+
+void node_world_kill(struct node_world *world) {
+    crash(world, SIM_CRASH_PROCESS);
+}
+
+void node_world_cut_power(struct node_world *world) {
+    crash(world, SIM_CRASH_POWER);
 }
 
 void node_world_wait(struct node_world *world, int64_t ms) {

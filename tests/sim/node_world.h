@@ -51,6 +51,9 @@ bool node_world_stop(struct node_world *world);
 /* kill -9, or the end of a node that did not start. */
 void node_world_kill(struct node_world *world);
 
+/* The power goes: what was not synced is lost, or a part of it. */
+void node_world_cut_power(struct node_world *world);
+
 /* Whether the node serves and its machine is alive. */
 bool node_world_alive(const struct node_world *world);
 

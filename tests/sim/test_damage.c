@@ -20,8 +20,9 @@
 #include "tests/sim/damage.h"
 
 #define STRIDE_USUAL                                                                               \
-    211 /* of flipped bits, truncations and foreign files in ordinary test runs                    \
-         */
+    211                /* of flipped bits, truncations and foreign files in ordinary test runs     \
+                        */
+#define STRIDE_NAMES 4 /* of renamed and doubled files */
 #define CASE_SECONDS 60
 #define WRONG_SHOWN  20
 
@@ -162,8 +163,19 @@ static void try_damage(const struct damage *damage, int64_t number) {
 
 /* ---- The catalogue --------------------------------------------------------------------------- */
 
-static bool many(enum damage_kind kind) {
-    return kind == DAMAGE_FLIPPED || kind == DAMAGE_TRUNCATED || kind == DAMAGE_FOREIGN;
+/* Of kinds with many cases every so-manieth is tried. */
+static int64_t stride_of(enum damage_kind kind, int64_t stride) {
+    switch (kind) {
+    case DAMAGE_FLIPPED:
+    case DAMAGE_TRUNCATED:
+    case DAMAGE_FOREIGN:
+        return stride;
+    case DAMAGE_RENAMED:
+    case DAMAGE_DOUBLED:
+        return stride < STRIDE_NAMES ? stride : STRIDE_NAMES;
+    default:
+        return 1;
+    }
 }
 
 static void try_all(int64_t stride, int64_t part, int64_t parts, int64_t only) {
@@ -174,7 +186,7 @@ static void try_all(int64_t stride, int64_t part, int64_t parts, int64_t only) {
             for (int64_t param = 0; param < count; param++, number++) {
                 struct damage damage = {(enum damage_kind)kind, file, param};
                 bool wanted = only >= 0 ? number == only
-                                        : (!many(damage.kind) || number % stride == 0) &&
+                                        : number % stride_of(damage.kind, stride) == 0 &&
                                               number % parts == part;
                 if (wanted && !damage_cannot_be_told(run.image, &damage)) {
                     try_damage(&damage, number);

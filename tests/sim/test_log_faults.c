@@ -159,6 +159,20 @@ static void check_whole(void) {
     }
 }
 
+static void add_log_bytes(void *ctx, const char *path, bool directory, struct slice content) {
+    size_t len = strlen(path);
+    if (!directory && len > 4 && strcmp(path + len - 4, ".log") == 0) {
+        *(int64_t *)ctx += (int64_t)content.len;
+    }
+}
+
+/* A write that failed half-way has left nothing in the files. */
+static void check_cut_back(void) {
+    int64_t bytes = 0;
+    sim_disk_walk(machine, add_log_bytes, &bytes);
+    cr_assert_eq(bytes, log_bytes(running));
+}
+
 Test(log_faults, a_full_disk_refuses_appends_and_recovers_when_there_is_space) {
     make_world((struct sim_options){.disk_bytes_max = 20000});
     sim_call(sim, machine_shard(machine, 0), load_and_start, NULL);
@@ -167,6 +181,7 @@ Test(log_faults, a_full_disk_refuses_appends_and_recovers_when_there_is_space) {
     for (int round = 0; round < 5; round++) {
         sim_call(sim, machine_shard(machine, 0), append_until_full, NULL);
         sim_run(sim, 1000, NULL);
+        check_cut_back();
         cr_assert_gt(log_end_offset(running), end, "round %d", round);
         end = log_end_offset(running);
         check_whole();

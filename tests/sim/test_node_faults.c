@@ -1,8 +1,8 @@
 /*
  * A disk that fails at each of a node's operations in turn: an error once, an error from then on, a
  * full disk for a while, writes that stop half-way. Whatever the node does then, it never
- * acknowledges what it has not kept: after a kill and a start on a healed disk, everything that was
- * acknowledged is there.
+ * acknowledges what it has not kept: after a power cut and a start on a healed disk, everything
+ * that was acknowledged is there.
  */
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -81,7 +81,7 @@ static bool fail_at(uint64_t n, struct sim_disk_fault fault, int *died) {
         cr_assert_gt(world->error_lines, 0, "%s: it ends without a line", label);
         (*died)++;
     }
-    node_world_kill(world);
+    node_world_cut_power(world);
     sim_disk_fault(world->broker, &(struct sim_disk_fault){0});
     check_promises(world, &promises, label);
     node_world_free(world);
@@ -101,6 +101,11 @@ static void fail_everywhere(const char *name, struct sim_disk_fault fault) {
 
 Test(node_faults, one_error, .timeout = 600) {
     fail_everywhere("EIO once", (struct sim_disk_fault){.count = 1, .error = -EIO});
+}
+
+/* A sync that is tried again after an error succeeds, and has kept nothing. */
+Test(node_faults, two_errors, .timeout = 600) {
+    fail_everywhere("EIO twice", (struct sim_disk_fault){.count = 2, .error = -EIO});
 }
 
 Test(node_faults, errors_from_then_on, .timeout = 600) {
