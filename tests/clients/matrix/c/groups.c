@@ -11,9 +11,9 @@ struct member {
     rd_kafka_t *consumer; /* NULL: it has left */
     bool owns[PARTITIONS];
     int owned;
-    bool gave_up[PARTITIONS]; /* ever */
-    int changes;              /* calls of the callback */
-    bool read[MOST];          /* by number */
+    bool incremental; /* whether its assignment ever changed in steps */
+    int changes;      /* calls of the callback */
+    bool read[MOST];  /* by number */
 };
 
 struct crowd {
@@ -32,11 +32,11 @@ static void changed(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
     rd_kafka_error_t *error = NULL;
 
     member->changes++;
+    member->incremental |= incremental;
     for (int i = 0; i < partitions->cnt; i++) {
         int partition = partitions->elems[i].partition;
         member->owned += (gained ? 1 : 0) - (member->owns[partition] ? 1 : 0);
         member->owns[partition] = gained;
-        member->gave_up[partition] |= !gained;
     }
     if (!incremental) {
         rd_kafka_assign(consumer, gained ? partitions : NULL);
@@ -93,6 +93,7 @@ static void leave(struct member *member) {
 }
 
 static void work(struct member *member) {
+    rd_kafka_topic_partition_list_t *next = rd_kafka_topic_partition_list_new(PARTITIONS);
     rd_kafka_message_t *message;
 
     while ((message = next_record(member->consumer, 2)) != NULL) {
@@ -101,16 +102,24 @@ static void work(struct member *member) {
             member->read[number] = true;
         }
         const char *topic = rd_kafka_topic_name(message->rkt);
-        rd_kafka_resp_err_t error =
-            commit(member->consumer, topic, message->partition, message->offset + 1);
+        rd_kafka_topic_partition_t *place =
+            rd_kafka_topic_partition_list_find(next, topic, message->partition);
+        if (place == NULL) {
+            place = rd_kafka_topic_partition_list_add(next, topic, message->partition);
+        }
+        place->offset = message->offset + 1;
+        rd_kafka_message_destroy(message);
+    }
+    if (next->cnt > 0) {
+        rd_kafka_resp_err_t error = rd_kafka_commit(member->consumer, next, 0);
         bool changing = error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
                         error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
                         error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || error < 0;
         if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !changing) {
             fail("committing: %s", rd_kafka_err2str(error));
         }
-        rd_kafka_message_destroy(message);
     }
+    rd_kafka_topic_partition_list_destroy(next);
 }
 
 /* One round: a record is sent, and each member does what there is to do. */
@@ -174,18 +183,13 @@ static void turn_until(struct crowd *crowd, bool (*condition)(const struct crowd
     }
 }
 
-/* Three members come one after the other, one goes. Returns how many partitions the first gave up
- * for the second. */
-static int rebalances(const char *topic, const char *group, const char *assignor) {
+/* Three members come one after the other, one goes. Returns whether partitions moved in steps. */
+static bool rebalances(const char *topic, const char *group, const char *assignor) {
     struct crowd crowd = {.topic = topic, .producer = new_producer(NULL)};
-    int given_up = 0;
 
     while (crowd.count < 3) {
         crowd.members[crowd.count++] = join(topic, group, assignor, NULL);
         turn_until(&crowd, shared_out, "the members share");
-        for (int p = 0; crowd.count == 2 && p < PARTITIONS; p++) {
-            given_up += crowd.members[0]->gave_up[p] ? 1 : 0;
-        }
     }
     leave(crowd.members[1]);
     turn_until(&crowd, shared_out, "the others share what one left");
@@ -201,16 +205,15 @@ static int rebalances(const char *topic, const char *group, const char *assignor
     close_consumer(watcher);
     leave(crowd.members[0]);
     leave(crowd.members[2]);
-    return given_up;
+    return crowd.members[0]->incremental;
 }
 
 void eager(const char *topic, const char *group) {
-    expect_number(rebalances(topic, group, "roundrobin"), PARTITIONS, "partitions given up");
+    expect_number(rebalances(topic, group, "roundrobin"), false, "moving in steps");
 }
 
 void cooperative(const char *topic, const char *group) {
-    expect_number(rebalances(topic, group, "cooperative-sticky"), PARTITIONS / 2,
-                  "partitions given up");
+    expect_number(rebalances(topic, group, "cooperative-sticky"), true, "moving in steps");
 }
 
 static void expect_same_partitions(const struct member *member, const bool *wanted,

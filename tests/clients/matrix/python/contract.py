@@ -42,10 +42,11 @@ class Client:
     can_delete_records = True
     can_describe_groups = True
     exactly_once = True  # it has an idempotent producer
+    keeps_partitions = True  # in cooperative rebalances
     survives_refusal = True  # a producer works on after a record that the broker refused
     tombstone_headers = True  # a header's value may be null
     needs_key_or_value = False
-    topics_at_once = 2000  # in many_topics
+    topics_at_once = 2000  # in many_topics; 1,000 where the client is slow
 
     def __init__(self, bootstrap):
         self.bootstrap = bootstrap

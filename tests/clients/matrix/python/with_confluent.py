@@ -205,6 +205,7 @@ class Admin(contract.Admin):
 
 class Library(contract.Client):
     can_delete_records = VERSION >= (2, 4)
+    keeps_partitions = VERSION >= (2, 3)  # the older one may lose them all, with Kafka too
 
     def _config(self, **more):
         return {"bootstrap.servers": self.bootstrap, "error_cb": complain} | more

@@ -214,6 +214,7 @@ class Library(contract.Client):
     survives_refusal = OLD  # idempotent by default, and then it gives up
     tombstone_headers = False
     needs_key_or_value = True
+    topics_at_once = 1000
 
     def producer(self, codec=None, linger_ms=0, largest=None, idempotent=False):
         config = {"compression_type": codec, "linger_ms": linger_ms}
