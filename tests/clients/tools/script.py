@@ -64,6 +64,7 @@ PATTERNS = [
     (r"\bperf-consumer-\d+", "perf-consumer-N"),
     (r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d[,:.]\d{3}", "TIME"),
     (r"\b17\d{11}\b", "TIME"),
+    (r"correlation id \d+", "correlation id N"),
     (r" {2,}", " "),
 ]
 
