@@ -682,10 +682,20 @@ static void change_voters(struct world *world) {
     settle(world, node, NULL);
 }
 
+/* Whether the voter set that a leader goes by is agreed on. */
+static bool voters_settled(const struct world *world, const struct node *leads) {
+    for (int64_t i = leads->disk.end - 1; i >= world->committed_end; i--) {
+        if (leads->disk.entries[i].has_voters) {
+            return false;
+        }
+    }
+    return leads->queued == 0;
+}
+
 /* A disk may go when the rest can still elect, and nothing committed was only there. */
 static void maybe_wipe(struct world *world, struct node *node) {
     struct node *leads = leader(world);
-    if (leads == NULL || leads == node || node->raft != NULL) {
+    if (leads == NULL || leads == node || node->raft != NULL || !voters_settled(world, leads)) {
         return;
     }
     const struct raft_voters *voters = raft_voters(leads->raft);
