@@ -74,7 +74,7 @@ void epochs_end_of(const struct epochs *epochs, int32_t epoch, int64_t log_end, 
     *found = -1;
     *end_offset = -1;
     int32_t latest = epochs_latest(epochs);
-    if (epoch < 0 || epoch > latest) {
+    if (epochs->count == 0 || epoch == -1 || epoch > latest) {
         return;
     }
     if (epoch == latest) {

@@ -215,8 +215,7 @@ static bool check_producer(struct log *log, const struct batch *batch, struct lo
         out->duplicate = true;
         out->first_offset = duplicate.last_offset - duplicate.offset_delta;
         out->last_offset = duplicate.last_offset;
-        out->append_time_ms =
-            (batch->attributes & BATCH_ATTR_LOG_APPEND) != 0 ? duplicate.timestamp : -1;
+        out->append_time_ms = duplicate.timestamp; /* of either kind, as Kafka answers */
     }
     return out->error == ERROR_NONE && !is_duplicate;
 }

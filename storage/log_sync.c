@@ -379,7 +379,9 @@ static int start_close_sync(struct log *log) {
         log_fail(log, result, "close");
         return result;
     }
-    log_add_seal(log, log->end_offset);
+    if (log->end_offset > 0) { /* a log that never had a record has no snapshot */
+        log_add_seal(log, log->end_offset);
+    }
     log_active(log)->index_dirty = true;
     return start_job(log, true);
 }

@@ -2,6 +2,8 @@
  * DeleteGroups (42): removes groups without members, and their offsets. The groups of one shard are
  * deleted side by side.
  */
+#include <stdlib.h>
+
 #include "broker/api/api.h"
 #include "broker/group/group_request.h"
 #include "protocol/generated/delete_groups_request.h"
@@ -82,18 +84,45 @@ static void finish(struct request *request) {
     request_respond(request, &state_of(request)->response);
 }
 
+static int compare_names(const void *a, const void *b) {
+    return slice_compare(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Each group once, sorted. */
+static int32_t distinct_names(struct request *request, const struct delete_groups_request *body,
+                              struct slice **out) {
+    int32_t count = body->groups_names_count;
+    struct slice *names = arena_array(&request->arena, (size_t)count + 1, sizeof(*names));
+    for (int32_t i = 0; i < count; i++) {
+        names[i] = body->groups_names[i];
+    }
+    if (count > 1) {
+        qsort(names, (size_t)count, sizeof(*names), compare_names);
+    }
+    int32_t kept = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (kept == 0 || !slice_equal(names[kept - 1], names[i])) {
+            names[kept++] = names[i];
+        }
+    }
+    *out = names;
+    return kept;
+}
+
 void api_delete_groups(struct request *request) {
     const struct delete_groups_request *body = request->body;
     struct delete_state *state = ARENA_NEW(&request->arena, struct delete_state);
     message_init(&delete_groups_response_desc, &state->response);
-    state->response.results_count = body->groups_names_count;
-    state->response.results = arena_array(&request->arena, (size_t)body->groups_names_count + 1,
-                                          sizeof(*state->response.results));
-    for (int32_t i = 0; i < body->groups_names_count; i++) {
-        state->response.results[i].group_id = body->groups_names[i];
+    struct slice *names;
+    int32_t count = distinct_names(request, body, &names);
+    state->response.results_count = count;
+    state->response.results =
+        arena_array(&request->arena, (size_t)count + 1, sizeof(*state->response.results));
+    for (int32_t i = 0; i < count; i++) {
+        state->response.results[i].group_id = names[i];
     }
     state->tour.visit = visit;
     state->tour.finish = finish;
     request->context = &state->tour;
-    group_tour_start(request, body->groups_names, body->groups_names_count);
+    group_tour_start(request, names, count);
 }

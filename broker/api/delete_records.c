@@ -6,6 +6,7 @@
  */
 #include "broker/api/api.h"
 #include "broker/api/scatter.h"
+#include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/partition.h"
 #include "broker/server/request.h"
@@ -13,6 +14,16 @@
 #include "protocol/generated/delete_records_response.h"
 
 #define OFFSET_HIGH_WATERMARK (-1)
+
+static const struct topics_layout delete_layout = {
+    .topic_size = sizeof(struct delete_records_request_topic),
+    .name = offsetof(struct delete_records_request_topic, name),
+    .topic_id = TOPICS_NO_ID,
+    .partitions = offsetof(struct delete_records_request_topic, partitions),
+    .partitions_count = offsetof(struct delete_records_request_topic, partitions_count),
+    .partition_size = sizeof(struct delete_records_request_partition),
+    .index = offsetof(struct delete_records_request_partition, partition_index),
+};
 
 struct delete_item {
     struct scatter_item item;
@@ -98,8 +109,20 @@ static void add_topic(struct delete_op *op, const struct delete_records_request_
     }
 }
 
+/* Of a partition that is named twice, the last offset counts, as in Kafka. */
+static const struct delete_records_request *merge_body(struct request *request) {
+    struct delete_records_request *body = ARENA_NEW(&request->arena, struct delete_records_request);
+    *body = *(const struct delete_records_request *)request->body;
+    void *topics = body->topics;
+    body->topics_count =
+        topics_merge(&request->arena, &delete_layout, REPEATS_MERGE, &topics, body->topics_count);
+    body->topics = topics;
+    request->body = body;
+    return body;
+}
+
 void api_delete_records(struct request *request) {
-    const struct delete_records_request *body = request->body;
+    const struct delete_records_request *body = merge_body(request);
     struct delete_op *op = ARENA_NEW(&request->arena, struct delete_op);
     scatter_init(&op->scatter, request, delete_run, delete_done);
     message_init(&delete_records_response_desc, &op->response);

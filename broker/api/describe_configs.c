@@ -160,8 +160,25 @@ static void answer_one(const struct question *q) {
         answer(q);
         return;
     default:
-        fail(q, ERROR_INVALID_REQUEST, "Unknown type of resource");
+        break; /* refused before */
     }
+}
+
+/* One resource of a type that is not known spoils the others, as in Kafka. */
+static bool any_type_unknown(const struct describe_configs_request *body) {
+    for (int32_t i = 0; i < body->resources_count; i++) {
+        switch (body->resources[i].resource_type) {
+        case CONFIG_RESOURCE_TOPIC:
+        case CONFIG_RESOURCE_BROKER:
+        case CONFIG_RESOURCE_BROKER_LOGGER:
+        case CONFIG_RESOURCE_CLIENT_METRICS:
+        case CONFIG_RESOURCE_GROUP:
+            break;
+        default:
+            return true;
+        }
+    }
+    return false;
 }
 
 void api_describe_configs(struct request *request) {
@@ -170,6 +187,7 @@ void api_describe_configs(struct request *request) {
     response.results =
         arena_array(&request->arena, (size_t)body->resources_count, sizeof(*response.results));
     response.results_count = body->resources_count;
+    bool refused = any_type_unknown(body);
     for (int32_t i = 0; i < body->resources_count; i++) {
         struct question q = {
             .request = request,
@@ -182,7 +200,11 @@ void api_describe_configs(struct request *request) {
             .resource_name = q.resource->resource_name,
             .error_message = SLICE_LIT(""),
         };
-        answer_one(&q);
+        if (refused) {
+            fail(&q, ERROR_INVALID_REQUEST, "The request names a type of resource that is unknown");
+        } else {
+            answer_one(&q);
+        }
     }
     request_respond(request, &response);
 }

@@ -6,6 +6,7 @@
 #include "broker/server/request.h"
 #include "protocol/generated/describe_producers_request.h"
 #include "protocol/generated/describe_producers_response.h"
+#include "storage/log_dir.h"
 
 struct producers_item {
     struct scatter_item item;
@@ -74,10 +75,12 @@ static void add_topic(struct producers_op *op,
         out->partitions[i] =
             (struct describe_producers_response_partition_response){.partition_index = index};
         if (topic == NULL || image_partition(topic, index) == NULL) {
-            out->partitions[i].error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+            enum kafka_error error = topic == NULL && !topic_name_valid(data->name)
+                                         ? ERROR_INVALID_TOPIC_EXCEPTION
+                                         : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
+            out->partitions[i].error_code = (int16_t)error;
             out->partitions[i].error_message =
-                topic == NULL ? slice_str(error_message(ERROR_UNKNOWN_TOPIC_OR_PARTITION))
-                              : SLICE_NULL;
+                topic == NULL ? slice_str(error_message(error)) : SLICE_NULL;
             continue;
         }
         struct producers_item *item = ARENA_NEW(&request->arena, struct producers_item);

@@ -134,7 +134,7 @@ static bool cursor_fits(const struct describe_topic_partitions_request *body) {
 }
 
 /* The answer has no error of its own: each topic carries it. */
-static void refuse(struct request *request) {
+static void refuse(struct request *request, enum kafka_error error) {
     const struct describe_topic_partitions_request *body = request->body;
     struct describe_topic_partitions_response response;
     message_init(&describe_topic_partitions_response_desc, &response);
@@ -144,7 +144,7 @@ static void refuse(struct request *request) {
         &request->arena, (size_t)count, sizeof(*response.topics));
     for (int32_t i = 0; i < count; i++) {
         response.topics[i].name = body->topics[i].name;
-        response.topics[i].error_code = ERROR_INVALID_REQUEST;
+        response.topics[i].error_code = (int16_t)error;
         response.topics[i].topic_authorized_operations = INT32_MIN;
     }
     request_respond(request, &response);
@@ -153,7 +153,7 @@ static void refuse(struct request *request) {
 void api_describe_topic_partitions(struct request *request) {
     const struct describe_topic_partitions_request *body = request->body;
     if (!cursor_fits(body)) {
-        refuse(request);
+        refuse(request, ERROR_INVALID_REQUEST);
         return;
     }
     struct page page = {.request = request};
@@ -164,6 +164,10 @@ void api_describe_topic_partitions(struct request *request) {
     page.room = page.room < 1 ? 1 : page.room;
     struct slice *names;
     size_t count = collect(request, &request->arena, &names);
+    if (count > 0 && names[0].len == 0) {
+        refuse(request, ERROR_UNKNOWN_SERVER_ERROR); /* so Kafka, which looks no such name up */
+        return;
+    }
     page.response.topics = (struct describe_topic_partitions_response_topic *)arena_array(
         &request->arena, count, sizeof(*page.response.topics));
     for (size_t i = 0; i < count && page.response.next_cursor == NULL; i++) {

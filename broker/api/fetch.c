@@ -13,6 +13,7 @@
 
 #include "broker/api/api.h"
 #include "broker/api/fetch_op.h"
+#include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
@@ -28,6 +29,16 @@
 /* The longest wait away from the connection's shard, where nobody can tell whether it is still
  * there. */
 #define AWAY_WAIT_MAX_MS 30000
+
+static const struct topics_layout fetch_layout = {
+    .topic_size = sizeof(struct fetch_request_topic),
+    .name = offsetof(struct fetch_request_topic, topic),
+    .topic_id = offsetof(struct fetch_request_topic, topic_id),
+    .partitions = offsetof(struct fetch_request_topic, partitions),
+    .partitions_count = offsetof(struct fetch_request_topic, partitions_count),
+    .partition_size = sizeof(struct fetch_request_partition),
+    .index = offsetof(struct fetch_request_partition, partition),
+};
 
 /* The shards' side of a parked fetch. */
 struct fetch_park {
@@ -327,13 +338,17 @@ static void wanted_fill(const struct request *request, const struct fetch_reques
 }
 
 static void items_from_request(struct fetch_op *op, const struct fetch_request *body) {
+    void *merged = body->topics;
+    int32_t topics_count = topics_merge(&op->request->arena, &fetch_layout, REPEATS_MERGE, &merged,
+                                        body->topics_count);
+    const struct fetch_request_topic *topics = merged;
     int32_t count = 0;
-    for (int32_t i = 0; i < body->topics_count; i++) {
-        count += body->topics[i].partitions_count;
+    for (int32_t i = 0; i < topics_count; i++) {
+        count += topics[i].partitions_count;
     }
     op->items = arena_array(&op->request->arena, (size_t)count, sizeof(*op->items));
-    for (int32_t i = 0; i < body->topics_count; i++) {
-        const struct fetch_request_topic *topic = &body->topics[i];
+    for (int32_t i = 0; i < topics_count; i++) {
+        const struct fetch_request_topic *topic = &topics[i];
         for (int32_t j = 0; j < topic->partitions_count; j++) {
             wanted_fill(op->request, topic, &topic->partitions[j],
                         &op->items[op->item_count++].wanted);

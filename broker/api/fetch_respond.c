@@ -8,7 +8,8 @@
 /* ---- Sessions ---------------------------------------------------------------------------------
  */
 
-static bool session_tells(struct fetch_session *session, const struct fetch_item *item) {
+static bool session_tells(struct fetch_session *session, const struct fetch_item *item,
+                          bool is_new) {
     struct fetch_cached *cached = fetch_session_find(session, item->wanted.topic_id,
                                                      item->wanted.topic, item->wanted.partition);
     if (cached == NULL) {
@@ -18,7 +19,7 @@ static bool session_tells(struct fetch_session *session, const struct fetch_item
         .error = item->error,
         .high_watermark = item->high_watermark,
         .log_start = item->log_start,
-        .has_records = item->range.len > 0,
+        .has_records = item->range.len > 0 && !is_new, /* turns begin with the next answer */
     };
     return fetch_session_tell(session, cached, &told) || item->diverging;
 }
@@ -179,9 +180,12 @@ void fetch_respond(struct fetch_op *op) {
     struct fetch_item **told =
         arena_array(&op->request->arena, (size_t)op->item_count, sizeof(struct fetch_item *));
     int32_t count = 0;
-    for (int32_t i = 0; i < op->item_count; i++) {
-        struct fetch_item *item = &op->items[i];
-        bool tell = session == NULL || session_tells(session, item);
+    for (int32_t i = 0; i < 2 * op->item_count; i++) { /* what is not known comes last */
+        struct fetch_item *item = &op->items[i % op->item_count];
+        if (item->scattered != (i < op->item_count)) {
+            continue;
+        }
+        bool tell = session == NULL || session_tells(session, item, op->create_session);
         if (tell || op->session == NULL) {
             told[count++] = item;
         }

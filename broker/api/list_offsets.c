@@ -8,6 +8,7 @@
 #include "base/hmap.h"
 #include "broker/api/api.h"
 #include "broker/api/scatter.h"
+#include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/partition.h"
 #include "broker/server/request.h"
@@ -25,6 +26,16 @@
 #define VERSION_LEADER_EPOCH         4
 
 #define REPLICA_ID_CONSUMER (-1)
+
+static const struct topics_layout list_offsets_layout = {
+    .topic_size = sizeof(struct list_offsets_request_topic),
+    .name = offsetof(struct list_offsets_request_topic, name),
+    .topic_id = TOPICS_NO_ID,
+    .partitions = offsetof(struct list_offsets_request_topic, partitions),
+    .partitions_count = offsetof(struct list_offsets_request_topic, partitions_count),
+    .partition_size = sizeof(struct list_offsets_request_partition),
+    .index = offsetof(struct list_offsets_request_partition, partition_index),
+};
 
 struct list_offsets_item {
     struct scatter_item item;
@@ -198,6 +209,10 @@ static bool timestamp_known(int64_t timestamp, int16_t version) {
            (timestamp >= TIMESTAMP_EARLIEST_PENDING && version >= since[-timestamp]);
 }
 
+static uint64_t item_hash(struct slice topic, int32_t index) {
+    return hash_combine(hash_bytes(topic), (uint64_t)(uint32_t)index);
+}
+
 /* An item of the same partition that was seen before, or NULL. */
 static struct list_offsets_item *find_duplicate(const struct hmap *seen, uint64_t hash,
                                                 struct slice topic, int32_t index) {
@@ -212,24 +227,46 @@ static struct list_offsets_item *find_duplicate(const struct hmap *seen, uint64_
 
 static enum kafka_error check_item(const struct request *request,
                                    const struct list_offsets_item *item) {
+    if (!timestamp_known(item->wanted->timestamp, request->version)) {
+        return ERROR_UNSUPPORTED_VERSION;
+    }
     const struct image_topic *topic = image_topic_by_name(request->at->image, item->topic);
     if (topic == NULL || image_partition(topic, item->wanted->partition_index) == NULL) {
         return ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    if (!timestamp_known(item->wanted->timestamp, request->version)) {
-        return ERROR_UNSUPPORTED_VERSION;
-    }
     return ERROR_NONE;
 }
 
-static struct list_offsets_item *add_item(struct list_offsets_op *op,
-                                          const struct list_offsets_request_topic *topic,
-                                          const struct list_offsets_request_partition *wanted,
-                                          struct list_offsets_response_partition_response *out,
-                                          struct hmap *seen) {
-    struct list_offsets_item *item = ARENA_NEW(&op->request->arena, struct list_offsets_item);
-    item->topic = topic->name;
-    item->wanted = wanted;
+/* Says of each partition that is named again that the request is wrong. */
+static void mark_duplicates(struct list_offsets_op *op, const struct list_offsets_request *body,
+                            struct hmap *seen) {
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct list_offsets_request_topic *topic = &body->topics[i];
+        for (int32_t j = 0; j < topic->partitions_count; j++) {
+            const struct list_offsets_request_partition *wanted = &topic->partitions[j];
+            uint64_t hash = item_hash(topic->name, wanted->partition_index);
+            struct list_offsets_item *earlier =
+                find_duplicate(seen, hash, topic->name, wanted->partition_index);
+            if (earlier != NULL) {
+                earlier->error = ERROR_INVALID_REQUEST;
+                continue;
+            }
+            struct list_offsets_item *item =
+                ARENA_NEW(&op->request->arena, struct list_offsets_item);
+            item->topic = topic->name;
+            item->wanted = wanted;
+            hmap_insert(seen, &item->node, hash);
+        }
+    }
+}
+
+/* The item of a partition of the answer. */
+static struct list_offsets_item *take_item(struct list_offsets_op *op, const struct hmap *seen,
+                                           struct slice topic,
+                                           const struct list_offsets_request_partition *wanted,
+                                           struct list_offsets_response_partition_response *out) {
+    struct list_offsets_item *item = find_duplicate(seen, item_hash(topic, wanted->partition_index),
+                                                    topic, wanted->partition_index);
     item->out = out;
     item->offset = -1;
     item->timestamp = -1;
@@ -240,16 +277,8 @@ static struct list_offsets_item *add_item(struct list_offsets_op *op,
         .offset = -1,
         .leader_epoch = -1,
     };
-    uint64_t hash =
-        hash_combine(hash_bytes(topic->name), (uint64_t)(uint32_t)wanted->partition_index);
-    struct list_offsets_item *earlier =
-        find_duplicate(seen, hash, topic->name, wanted->partition_index);
-    if (earlier != NULL) {
-        earlier->error = ERROR_INVALID_REQUEST;
-        item->error = ERROR_INVALID_REQUEST;
-    } else {
+    if (item->error == ERROR_NONE) {
         item->error = check_item(op->request, item);
-        hmap_insert(seen, &item->node, hash);
     }
     return item;
 }
@@ -268,30 +297,28 @@ static void dispatch_item(struct list_offsets_op *op, struct list_offsets_item *
 
 static void add_topics(struct list_offsets_op *op, const struct list_offsets_request *body) {
     struct arena *arena = &op->request->arena;
-    int32_t count = 0;
-    for (int32_t i = 0; i < body->topics_count; i++) {
-        count += body->topics[i].partitions_count;
-    }
-    struct list_offsets_item **items =
-        arena_array(arena, (size_t)count, sizeof(struct list_offsets_item *));
     struct hmap seen;
     hmap_init(&seen);
-    count = 0;
-    for (int32_t i = 0; i < body->topics_count; i++) {
-        const struct list_offsets_request_topic *topic = &body->topics[i];
+    mark_duplicates(op, body, &seen);
+    void *merged = body->topics;
+    int32_t count =
+        topics_merge(arena, &list_offsets_layout, REPEATS_MERGE, &merged, body->topics_count);
+    const struct list_offsets_request_topic *topics = merged;
+    op->response.topics_count = count;
+    op->response.topics = arena_array(arena, (size_t)count, sizeof(*op->response.topics));
+    for (int32_t i = 0; i < count; i++) {
+        const struct list_offsets_request_topic *topic = &topics[i];
         struct list_offsets_response_topic_response *out = &op->response.topics[i];
         out->name = topic->name;
         out->partitions_count = topic->partitions_count;
         out->partitions =
             arena_array(arena, (size_t)topic->partitions_count, sizeof(*out->partitions));
         for (int32_t j = 0; j < topic->partitions_count; j++) {
-            items[count++] = add_item(op, topic, &topic->partitions[j], &out->partitions[j], &seen);
+            dispatch_item(
+                op, take_item(op, &seen, topic->name, &topic->partitions[j], &out->partitions[j]));
         }
     }
     hmap_release(&seen);
-    for (int32_t i = 0; i < count; i++) {
-        dispatch_item(op, items[i]);
-    }
 }
 
 void api_list_offsets(struct request *request) {
@@ -302,9 +329,6 @@ void api_list_offsets(struct request *request) {
     op->read_committed = body->isolation_level == 1;
     scatter_init(&op->scatter, request, list_offsets_run, list_offsets_done);
     message_init(&list_offsets_response_desc, &op->response);
-    op->response.topics_count = body->topics_count;
-    op->response.topics =
-        arena_array(&request->arena, (size_t)body->topics_count, sizeof(*op->response.topics));
     add_topics(op, body);
     scatter_start(&op->scatter);
 }

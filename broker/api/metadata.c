@@ -232,12 +232,23 @@ static bool uses_ids(const struct metadata_request *body) {
     return false;
 }
 
-static void refuse(struct answer *a) {
+/* A topic with neither name nor id; Kafka fails on it, so for all topics of the request. */
+static bool is_nameless(const struct metadata_request *body) {
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        if (slice_is_null(body->topics[i].name) && uuid_is_zero(body->topics[i].topic_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void refuse(struct answer *a, enum kafka_error error) {
     reserve(a, (size_t)a->body->topics_count);
     for (int32_t i = 0; i < a->body->topics_count; i++) {
         struct slice name = a->body->topics[i].name;
         add_failed(a, slice_is_null(name) ? SLICE_LIT("") : name, a->body->topics[i].topic_id,
-                   ERROR_INVALID_REQUEST);
+                   error);
+        a->response.topics[i].topic_authorized_operations = INT32_MIN;
     }
 }
 
@@ -246,7 +257,9 @@ void api_metadata(struct request *request) {
     message_init(&metadata_response_desc, &a.response);
     bool all = a.body->topics_count < 0 || (request->version == 0 && a.body->topics_count == 0);
     if (is_invalid(request, a.body)) {
-        refuse(&a);
+        refuse(&a, ERROR_INVALID_REQUEST);
+    } else if (!uses_ids(a.body) && is_nameless(a.body)) {
+        refuse(&a, ERROR_UNKNOWN_SERVER_ERROR);
     } else {
         add_brokers(&a);
         if (all) {

@@ -3,6 +3,7 @@
  * committed, and only then others can see the offsets.
  */
 #include "broker/api/api.h"
+#include "broker/api/topics_merge.h"
 #include "broker/config/config.h"
 #include "broker/group/bytes.h"
 #include "broker/group/group_manager.h"
@@ -11,6 +12,16 @@
 #include "broker/node.h"
 #include "protocol/generated/offset_commit_request.h"
 #include "protocol/generated/offset_commit_response.h"
+
+static const struct topics_layout commit_layout = {
+    .topic_size = sizeof(struct offset_commit_request_topic),
+    .name = offsetof(struct offset_commit_request_topic, name),
+    .topic_id = offsetof(struct offset_commit_request_topic, topic_id),
+    .partitions = offsetof(struct offset_commit_request_topic, partitions),
+    .partitions_count = offsetof(struct offset_commit_request_topic, partitions_count),
+    .partition_size = sizeof(struct offset_commit_request_partition),
+    .index = offsetof(struct offset_commit_request_partition, partition_index),
+};
 
 /* request->context: the answer as far as it is known, and what names and ids stand for. */
 struct commit_state {
@@ -67,8 +78,37 @@ static void prepare_topic(struct request *request, struct commit_state *state, i
 
 static void at_coordinator(struct request *request);
 
+/* Whether the answer has errors of its own, beside the coordinator's. */
+static bool any_unknown(struct request *request, const struct offset_commit_request *body) {
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct image_topic *topic = resolve(request, &body->topics[i]);
+        for (int32_t j = 0; j < body->topics[i].partitions_count; j++) {
+            if (topic == NULL ||
+                image_partition(topic, body->topics[i].partitions[j].partition_index) == NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A topic that is named twice is one topic of the answer when some of it is not known, as in Kafka,
+ * which then puts its answer together out of two. */
+static const struct offset_commit_request *merge_body(struct request *request) {
+    struct offset_commit_request *body = ARENA_NEW(&request->arena, struct offset_commit_request);
+    *body = *(const struct offset_commit_request *)request->body;
+    void *topics = body->topics;
+    body->topics_count =
+        topics_merge(&request->arena, &commit_layout,
+                     any_unknown(request, body) ? REPEATS_KEEP_PARTITIONS : REPEATS_KEEP, &topics,
+                     body->topics_count);
+    body->topics = topics;
+    request->body = body;
+    return body;
+}
+
 void api_offset_commit(struct request *request) {
-    const struct offset_commit_request *body = request->body;
+    const struct offset_commit_request *body = merge_body(request);
     struct commit_state *state = ARENA_NEW(&request->arena, struct commit_state);
     size_t count = (size_t)body->topics_count + 1;
     message_init(&offset_commit_response_desc, &state->response);

@@ -1,10 +1,51 @@
 /* OffsetDelete (47): removes committed offsets of topics that nobody in the group reads. */
 #include "broker/api/api.h"
+#include "broker/api/topics_merge.h"
 #include "broker/group/group_request.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
 #include "protocol/generated/offset_delete_request.h"
 #include "protocol/generated/offset_delete_response.h"
+
+static const struct topics_layout delete_layout = {
+    .topic_size = sizeof(struct offset_delete_request_topic),
+    .name = offsetof(struct offset_delete_request_topic, name),
+    .topic_id = TOPICS_NO_ID,
+    .partitions = offsetof(struct offset_delete_request_topic, partitions),
+    .partitions_count = offsetof(struct offset_delete_request_topic, partitions_count),
+    .partition_size = sizeof(struct offset_delete_request_partition),
+    .index = offsetof(struct offset_delete_request_partition, partition_index),
+};
+
+/* Whether the answer has errors of its own, beside the coordinator's. */
+static bool any_unknown(struct request *request, const struct offset_delete_request *body) {
+    for (int32_t i = 0; i < body->topics_count; i++) {
+        const struct image_topic *topic =
+            image_topic_by_name(request->at->image, body->topics[i].name);
+        for (int32_t j = 0; j < body->topics[i].partitions_count; j++) {
+            if (topic == NULL ||
+                image_partition(topic, body->topics[i].partitions[j].partition_index) == NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* A topic that is named twice is one topic of the answer when some of it is not known, as in Kafka,
+ * which then puts its answer together out of two. */
+static const struct offset_delete_request *merge_body(struct request *request) {
+    struct offset_delete_request *body = ARENA_NEW(&request->arena, struct offset_delete_request);
+    *body = *(const struct offset_delete_request *)request->body;
+    void *topics = body->topics;
+    body->topics_count =
+        topics_merge(&request->arena, &delete_layout,
+                     any_unknown(request, body) ? REPEATS_KEEP_PARTITIONS : REPEATS_KEEP, &topics,
+                     body->topics_count);
+    body->topics = topics;
+    request->body = body;
+    return body;
+}
 
 /* Which topics exist is decided on the connection's shard; so the state is the response. */
 static void prepare(struct request *request, struct offset_delete_response *response) {
@@ -88,7 +129,7 @@ static void at_coordinator(struct request *request) {
 }
 
 void api_offset_delete(struct request *request) {
-    const struct offset_delete_request *body = request->body;
+    const struct offset_delete_request *body = merge_body(request);
     if (body->group_id.len == 0) {
         request_respond_error(request, ERROR_INVALID_GROUP_ID);
         return;

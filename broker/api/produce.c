@@ -10,6 +10,7 @@
 #include "broker/api/api.h"
 #include "broker/api/leader_hint.h"
 #include "broker/api/scatter.h"
+#include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/partition.h"
 #include "broker/server/request.h"
@@ -20,8 +21,21 @@
 #define VERSION_HINTS    10
 #define VERSION_TOPIC_ID 13
 
+/* What follows the length field of the smallest message of the oldest format. */
+#define BATCH_LENGTH_LEAST 14
+
 /* The one client that may write to internal topics, as a last resort of their operators. */
 #define ADMIN_CLIENT_ID "__admin_client"
+
+static const struct topics_layout produce_layout = {
+    .topic_size = sizeof(struct produce_request_topic_produce_data),
+    .name = offsetof(struct produce_request_topic_produce_data, name),
+    .topic_id = offsetof(struct produce_request_topic_produce_data, topic_id),
+    .partitions = offsetof(struct produce_request_topic_produce_data, partition_data),
+    .partitions_count = offsetof(struct produce_request_topic_produce_data, partition_data_count),
+    .partition_size = sizeof(struct produce_request_partition_produce_data),
+    .index = offsetof(struct produce_request_partition_produce_data, index),
+};
 
 struct produce_item {
     struct scatter_item item;
@@ -40,7 +54,7 @@ struct produce_op {
     struct produce_response response;
     int16_t acks;
     int32_t timeout_ms;
-    bool refused; /* the whole request: transactional records without a transactional id */
+    enum kafka_error refused; /* the whole request, for what one of its batches is */
 };
 
 /* What a part waits for, on its shard. */
@@ -266,20 +280,37 @@ static const struct image_topic *find_topic(const struct request *request,
                                                 : image_topic_by_name(image, data->name);
 }
 
-/* Whether some batch says that it belongs to a transaction. */
-static bool has_transactional(const struct produce_request *body) {
+/* What a batch does to the whole request: transactional records need a transactional id, and what
+ * cannot be a batch of any format spoils all others. */
+static enum kafka_error refuses_all(const struct produce_request *body,
+                                    const struct message_records *records) {
+    struct batch batch;
+    if (records->data == NULL) {
+        return ERROR_NONE;
+    }
+    enum batch_parse parsed = batch_parse(slice_make(records->data, records->len), &batch);
+    if (parsed == BATCH_OK && (batch.attributes & BATCH_ATTR_TRANSACTIONAL) != 0 &&
+        slice_is_null(body->transactional_id)) {
+        return ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    }
+    if (parsed == BATCH_CORRUPT &&
+        (batch.length < BATCH_LENGTH_LEAST || batch.magic < 0 || batch.magic > 2)) {
+        return ERROR_CORRUPT_MESSAGE;
+    }
+    return ERROR_NONE;
+}
+
+static enum kafka_error find_refusal(const struct produce_request *body) {
     for (int32_t t = 0; t < body->topic_data_count; t++) {
         for (int32_t p = 0; p < body->topic_data[t].partition_data_count; p++) {
-            const struct message_records *records = &body->topic_data[t].partition_data[p].records;
-            struct batch batch;
-            if (records->data != NULL &&
-                batch_parse(slice_make(records->data, records->len), &batch) == BATCH_OK &&
-                (batch.attributes & BATCH_ATTR_TRANSACTIONAL) != 0) {
-                return true;
+            enum kafka_error error =
+                refuses_all(body, &body->topic_data[t].partition_data[p].records);
+            if (error != ERROR_NONE) {
+                return error;
             }
         }
     }
-    return false;
+    return ERROR_NONE;
 }
 
 /* What can be said of a partition before its owner is asked. */
@@ -289,8 +320,9 @@ static enum kafka_error check_partition(const struct produce_op *op,
                                         const char **message) {
     const struct request *request = op->request;
     const struct produce_request *body = request->body;
-    if (op->refused) {
-        return ERROR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED;
+    if (op->refused != ERROR_NONE) {
+        *message = error_message(op->refused);
+        return op->refused;
     }
     if (topic == NULL) {
         return request->version >= VERSION_TOPIC_ID ? ERROR_UNKNOWN_TOPIC_ID
@@ -360,13 +392,25 @@ static void add_topic(struct produce_op *op, const struct produce_request_topic_
     }
 }
 
+/* Of a partition that is named twice, the last records count, as in Kafka. */
+static const struct produce_request *merge_body(struct request *request) {
+    struct produce_request *body = ARENA_NEW(&request->arena, struct produce_request);
+    *body = *(const struct produce_request *)request->body;
+    void *topics = body->topic_data;
+    body->topic_data_count = topics_merge(&request->arena, &produce_layout, REPEATS_MERGE, &topics,
+                                          body->topic_data_count);
+    body->topic_data = topics;
+    request->body = body;
+    return body;
+}
+
 void api_produce(struct request *request) {
-    const struct produce_request *body = request->body;
+    const struct produce_request *body = merge_body(request);
     struct produce_op *op = ARENA_NEW(&request->arena, struct produce_op);
     op->request = request;
     op->acks = body->acks;
     op->timeout_ms = body->timeout_ms;
-    op->refused = slice_is_null(body->transactional_id) && has_transactional(body);
+    op->refused = find_refusal(body);
     scatter_init(&op->scatter, request, produce_run, produce_done);
     message_init(&produce_response_desc, &op->response);
     op->response.responses_count = body->topic_data_count;

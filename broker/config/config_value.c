@@ -157,6 +157,9 @@ static bool check_list(const char *valid, struct slice text) {
         return true;
     }
     struct slice entry;
+    if (text.len > 0 && text.data[text.len - 1] == ',') {
+        return false; /* an empty entry at the end */
+    }
     while (config_list_next(&text, &entry)) {
         bool good = entry.len > 0;
         if (good && strcmp(valid, "replicas") == 0) {

@@ -65,17 +65,23 @@ struct verdict check_compaction_lags(const struct decision *d, struct slice min,
 
 /* ---- Resources ------------------------------------------------------------------------------- */
 
-static struct verdict check_topic(const struct decision *d, struct slice name) {
+static struct verdict check_topic_name(struct slice name) {
     if (name.len == 0) {
         return verdict(ERROR_INVALID_REQUEST, "The configuration of all topics cannot be set");
     }
-    if (!topic_name_valid(name)) {
-        return verdict(ERROR_INVALID_TOPIC_EXCEPTION, "Not a valid name of a topic");
-    }
-    return image_topic_by_name(d->image, name) != NULL
+    return topic_name_valid(name)
                ? VERDICT_OK
-               : verdict_printf(d, ERROR_UNKNOWN_TOPIC_OR_PARTITION,
-                                "The topic '%.*s' does not exist.", SLICE_ARG(name));
+               : verdict(ERROR_INVALID_TOPIC_EXCEPTION, "Not a valid name of a topic");
+}
+
+/* Asked last: what is wrong with a value is said first. */
+static struct verdict check_topic_exists(const struct decision *d, struct target target) {
+    if (target.type != CONFIG_RESOURCE_TOPIC ||
+        image_topic_by_name(d->image, target.name) != NULL) {
+        return VERDICT_OK;
+    }
+    return verdict_printf(d, ERROR_UNKNOWN_TOPIC_OR_PARTITION, "The topic '%.*s' does not exist.",
+                          SLICE_ARG(target.name));
 }
 
 static struct verdict check_broker(const struct decision *d, struct slice name) {
@@ -94,7 +100,7 @@ static struct verdict check_broker(const struct decision *d, struct slice name) 
 static struct verdict check_resource(const struct decision *d, struct target target) {
     switch (target.type) {
     case CONFIG_RESOURCE_TOPIC:
-        return check_topic(d, target.name);
+        return check_topic_name(target.name);
     case CONFIG_RESOURCE_BROKER:
         return check_broker(d, target.name);
     case CONFIG_RESOURCE_CLIENT_METRICS:
@@ -209,6 +215,9 @@ static struct slice change_list(const struct decision *d, struct slice list, str
             put_entry(&out, entry);
         }
     }
+    if (append && operands.len == 0) {
+        buffer_append_str(&out, ","); /* an empty entry, which the check of the value refuses */
+    }
     struct slice copy = arena_dup(d->arena, buffer_slice(&out));
     buffer_release(&out);
     return copy;
@@ -226,12 +235,6 @@ alter_one(struct decision *d, struct target target,
         return set_one(d, target, config->name, SLICE_NULL);
     case OP_APPEND:
     case OP_SUBTRACT:
-        if (!config_is_list(target.type, config->name)) {
-            return verdict_printf(d, ERROR_INVALID_CONFIG,
-                                  "'%.*s' is not a list: nothing can be appended to it or "
-                                  "subtracted from it",
-                                  SLICE_ARG(config->name));
-        }
         return set_one(d, target, config->name,
                        change_list(d, list_base(d, target, config->name), config->value,
                                    config->config_operation == OP_APPEND));
@@ -258,6 +261,16 @@ static struct verdict alter_incrementally(
         if (request->configs[i].config_operation != OP_DELETE &&
             slice_is_null(request->configs[i].value)) {
             return verdict_printf(d, ERROR_INVALID_REQUEST, "The value of '%.*s' is null",
+                                  SLICE_ARG(request->configs[i].name));
+        }
+    }
+    for (int32_t i = 0; i < request->configs_count; i++) {
+        int8_t operation = request->configs[i].config_operation;
+        if ((operation == OP_APPEND || operation == OP_SUBTRACT) &&
+            !config_is_list(target.type, request->configs[i].name)) {
+            return verdict_printf(d, ERROR_INVALID_CONFIG,
+                                  "'%.*s' is not a list: nothing can be appended to it or "
+                                  "subtracted from it",
                                   SLICE_ARG(request->configs[i].name));
         }
     }
@@ -288,7 +301,7 @@ static struct verdict alter_incrementally(
     if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_BROKER) {
         ok = check_per_ip(d, per_ip, overrides);
     }
-    return ok;
+    return ok.error == ERROR_NONE ? check_topic_exists(d, target) : ok;
 }
 
 void decide_incremental_alter_configs(struct decision *d,
@@ -360,6 +373,9 @@ static struct verdict replace_all(struct decision *d,
     }
     if (ok.error == ERROR_NONE && target.type == CONFIG_RESOURCE_BROKER) {
         ok = check_per_ip(d, per_ip, overrides);
+    }
+    if (ok.error == ERROR_NONE) {
+        ok = check_topic_exists(d, target);
     }
     const struct image_config_resource *resource =
         image_config_resource(d->image, target.type, target.name);

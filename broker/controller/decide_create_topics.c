@@ -19,19 +19,6 @@ static int16_t default_replication(const struct decision *d) {
     return (int16_t)config_int(d->config, CONFIG_DEFAULT_REPLICATION_FACTOR);
 }
 
-static bool too_many_partitions(const struct decision *d,
-                                const struct create_topics_request *request) {
-    int64_t total = 0;
-    for (int32_t i = 0; i < request->topics_count; i++) {
-        const struct create_topics_request_creatable_topic *topic = &request->topics[i];
-        total += topic->assignments_count > 0  ? topic->assignments_count
-                 : topic->num_partitions == -1 ? default_partitions(d)
-                 : topic->num_partitions > 0   ? topic->num_partitions
-                                               : 1;
-    }
-    return total > PARTITIONS_MAX;
-}
-
 static bool named_twice(const struct create_topics_request *request, int32_t index) {
     for (int32_t i = 0; i < request->topics_count; i++) {
         if (i != index && slice_equal(request->topics[i].name, request->topics[index].name)) {
@@ -39,6 +26,23 @@ static bool named_twice(const struct create_topics_request *request, int32_t ind
         }
     }
     return false;
+}
+
+/* What is refused for being named twice does not count. */
+static bool too_many_partitions(const struct decision *d,
+                                const struct create_topics_request *request) {
+    int64_t total = 0;
+    for (int32_t i = 0; i < request->topics_count; i++) {
+        const struct create_topics_request_creatable_topic *topic = &request->topics[i];
+        if (named_twice(request, i)) {
+            continue;
+        }
+        total += topic->assignments_count > 0  ? topic->assignments_count
+                 : topic->num_partitions == -1 ? default_partitions(d)
+                 : topic->num_partitions > 0   ? topic->num_partitions
+                                               : 1;
+    }
+    return total > PARTITIONS_MAX;
 }
 
 /* Whether an earlier entry has the name, and so answers for this one too. */
@@ -258,16 +262,6 @@ static void answer(struct create_topics_response_creatable_topic_result *result,
     result->error_message = outcome.message;
 }
 
-static void refuse_all(const struct create_topics_request *request,
-                       struct create_topics_response *response, struct verdict outcome) {
-    for (int32_t i = 0; i < response->topics_count; i++) {
-        if (response->topics[i].error_code == ERROR_NONE) {
-            answer(&response->topics[i], request->topics[i].name, outcome);
-            response->topics[i].configs_count = 0;
-        }
-    }
-}
-
 void decide_create_topics(struct decision *d, const struct create_topics_request *request,
                           struct create_topics_response *response) {
     message_init(&create_topics_response_desc, response);
@@ -279,12 +273,7 @@ void decide_create_topics(struct decision *d, const struct create_topics_request
         response->topics[i] = (struct create_topics_response_creatable_topic_result){
             .num_partitions = -1, .replication_factor = -1};
     }
-    if (too_many_partitions(d, request)) {
-        refuse_all(
-            request, response,
-            verdict(ERROR_POLICY_VIOLATION, "A request may create at most 10000 partitions"));
-        return;
-    }
+    bool too_many = too_many_partitions(d, request);
     response->topics_count = 0;
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct create_topics_request_creatable_topic *topic = &request->topics[i];
@@ -299,6 +288,9 @@ void decide_create_topics(struct decision *d, const struct create_topics_request
             outcome = verdict(ERROR_INVALID_REQUEST, "The topic is named twice in the request");
         } else if (slice_equal_str(topic->name, TOPIC_CLUSTER_METADATA)) {
             outcome = verdict(ERROR_INVALID_REQUEST, "This topic cannot be created by a client");
+        } else if (too_many) {
+            outcome =
+                verdict(ERROR_POLICY_VIOLATION, "A request may create at most 10000 partitions");
         } else {
             outcome = create(d, topic, result);
         }

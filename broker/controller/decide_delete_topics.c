@@ -28,7 +28,8 @@ static bool named_twice(const struct decision *d, const struct delete_topics_req
     for (int32_t i = 0; i < count; i++) {
         struct slice other_name = name_of(request, i);
         struct uuid other_id = id_of(request, i);
-        if (i == index) {
+        bool given_by_both = !slice_is_null(other_name) && !uuid_is_zero(other_id);
+        if (i == index || given_by_both) {
             continue;
         }
         if ((topic != NULL && find(d, other_name, other_id) == topic) ||

@@ -852,3 +852,8 @@ void world_put(int topic, int32_t index, const char *value) {
     buffer_release(&batch);
     world_sync(topic, index, 0);
 }
+
+/* Stands in for storage/log_dir.c, which needs files: any name but the empty one is good here. */
+bool topic_name_valid(struct slice name) {
+    return name.len > 0;
+}

@@ -85,7 +85,7 @@ Test(log_apis, a_timestamp_behind_the_end_has_no_offset) {
     cr_assert_eq(beyond.offset, -1);
 }
 
-Test(log_apis, a_partition_asked_for_twice_is_refused_both_times) {
+Test(log_apis, a_partition_asked_for_twice_is_refused_once) {
     struct list_offsets_request_partition partitions[] = {
         {.partition_index = 1, .timestamp = -1, .current_leader_epoch = -1},
         {.partition_index = 0, .timestamp = -1, .current_leader_epoch = -1},
@@ -98,7 +98,7 @@ Test(log_apis, a_partition_asked_for_twice_is_refused_both_times) {
     const struct list_offsets_response *response = call.response;
     cr_assert_eq(response->topics[0].partitions[0].error_code, ERROR_INVALID_REQUEST);
     cr_assert_eq(response->topics[0].partitions[1].error_code, ERROR_NONE);
-    cr_assert_eq(response->topics[0].partitions[2].error_code, ERROR_INVALID_REQUEST);
+    cr_assert_eq(response->topics[0].partitions_count, 2);
     call_free(&call);
 }
 

@@ -1,0 +1,43 @@
+/*
+ * Requests that list topics and their partitions may name one of them twice. Kafka keeps such lists
+ * in maps, so each topic and each partition is answered once, and a topic without partitions not at
+ * all. This makes a list in which it is so.
+ */
+#ifndef BROKER_API_TOPICS_MERGE_H
+#define BROKER_API_TOPICS_MERGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct arena;
+
+#define TOPICS_NO_ID SIZE_MAX
+
+/* Where things stand in the decoded structs of one API. */
+struct topics_layout {
+    size_t topic_size;
+    size_t name;     /* struct slice */
+    size_t topic_id; /* struct uuid, or TOPICS_NO_ID */
+    size_t partitions;
+    size_t partitions_count; /* int32_t */
+    size_t partition_size;
+    size_t index; /* int32_t, in the partition */
+};
+
+/* What becomes of a topic or a partition that is named twice. */
+enum topics_repeats {
+    REPEATS_MERGE,           /* one of each: of a partition, what was said last counts */
+    REPEATS_KEEP_PARTITIONS, /* one topic with both partitions */
+    REPEATS_KEEP,            /* both topics; only those without partitions go */
+};
+
+/*
+ * Merges `count` topics into a new array of the arena (or the old one, when nothing is to be done);
+ * its length. Topics come in the order in which they are first named, partitions likewise. The old
+ * array stays as it is.
+ */
+int32_t topics_merge(struct arena *arena, const struct topics_layout *layout,
+                     enum topics_repeats repeats, void **topics, int32_t count);
+
+#endif
