@@ -10,7 +10,7 @@ class Scenario:
     config: dict = dataclasses.field(default_factory=dict)
     also: tuple = ()  # (suffix, config) of further topics
     proxied: bool = False  # through a proxy that cuts connections
-    timeout_s: int = 120
+    timeout_s: int = 240
 
 
 SCENARIOS = [
@@ -26,7 +26,7 @@ SCENARIOS = [
     Scenario("lag", partitions=2),
     Scenario("offset_reset"),
     Scenario("admin"),
-    Scenario("many_topics", timeout_s=300),
+    Scenario("many_topics", timeout_s=600),
     Scenario("slow_consumer", also=(("idle", {}),)),
-    Scenario("many_groups", partitions=2, timeout_s=300),
+    Scenario("many_groups", partitions=2, timeout_s=600),
 ]

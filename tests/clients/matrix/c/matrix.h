@@ -9,7 +9,7 @@
 
 #include <librdkafka/rdkafka.h>
 
-enum { TIMEOUT_MS = 60000 };
+enum { TIMEOUT_MS = 100000 };
 
 struct header {
     const char *name;

@@ -53,7 +53,7 @@ function sleep(ms) {
     return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-async function waitUntil(condition, what, seconds = 40) {
+async function waitUntil(condition, what, seconds = 100) {
     const deadline = Date.now() + seconds * 1000;
     while (!(await condition())) {
         expect(Date.now() < deadline, `waited ${seconds} s in vain: ${what}`);
@@ -71,7 +71,7 @@ class Reader {
     }
 
     // The next `count` records, and no more that would come at once.
-    async take(count, seconds = 40) {
+    async take(count, seconds = 100) {
         await waitUntil(() => this.records.length >= count, `${count} records`, seconds).catch((e) => {
             throw new Error(`${e.message}, ${this.records.length} came`);
         });

@@ -148,7 +148,7 @@ async function slow_consumer(library, topic, group) {
         await producer.send(topic, messages);
     }
     const reader = await library.reader([topic], { group, small: true, pause: 5 });
-    const found = await reader.take(count, 90);
+    const found = await reader.take(count, 200);
     await reader.close();
     found.forEach((r, i) => {
         expectEqual(r.value.length, size, 'size');

@@ -192,7 +192,7 @@ def expect_failure(codes, what, call, *args, **kwargs):
     raise AssertionError(f"{what}: nothing was raised")
 
 
-def wait_until(condition, what, seconds=40):
+def wait_until(condition, what, seconds=100):
     deadline = time.monotonic() + seconds
     while not condition():
         expect(time.monotonic() < deadline, f"waited {seconds} s in vain: {what}")
@@ -210,7 +210,7 @@ def wait_for_end(client, topic, ends):
     consumer.close()
 
 
-def read(consumer, count, seconds=40):
+def read(consumer, count, seconds=100):
     """Exactly `count` records, and no more that would come at once."""
     records = []
     deadline = time.monotonic() + seconds

@@ -130,7 +130,7 @@ def slow_consumer(client, topic, _group):
     def idle():
         consumer = client.consumer()
         consumer.assign([(f"{topic}-idle", 0)])
-        idle_found.extend(read(consumer, 1, seconds=60))
+        idle_found.extend(read(consumer, 1, seconds=200))
         consumer.close()
 
     waiting = threading.Thread(target=idle)

@@ -14,7 +14,7 @@ use rdkafka::{Offset, TopicPartitionList};
 
 use crate::contract::{expect_equal, Failure, Outcome, Read};
 
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::from_secs(100);
 
 impl From<KafkaError> for Failure {
     fn from(error: KafkaError) -> Failure {
