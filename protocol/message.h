@@ -101,8 +101,8 @@ static inline size_t message_decode_limit(size_t len) {
     return 4 * len > MESSAGE_DECODE_FLOOR ? 4 * len : MESSAGE_DECODE_FLOOR;
 }
 
-/* Told, in order, that `len` bytes of `external` go before output byte `at`. Also of those that come
- * after the output reached its maximum: what they hold on to has to be let go of. */
+/* Told, in order, that `len` bytes of `external` go before output byte `at`. Also of those that
+ * come after the output reached its maximum: what they hold on to has to be let go of. */
 struct message_external {
     void (*fn)(void *ctx, size_t at, const void *external, size_t len);
     void *ctx;

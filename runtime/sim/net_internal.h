@@ -74,7 +74,8 @@ struct conn {
     struct list exchanges;
     int exchange_count;
     bool output_blocked;
-    bool output_full; /* as handler.on_drained wants it */ /* wants to know when output was delivered */
+    bool output_full;
+        /* as handler.on_drained wants it */ /* wants to know when output was delivered */
     char reason[CLOSE_REASON_SIZE];
 };
 
