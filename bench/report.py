@@ -63,7 +63,7 @@ def compared_rows(data, cells):
             values = {s: by_round(data, cell, s, metric) for s in TITLES}
             if not any(values.values()):
                 continue
-            kafka, ours, cached, floor = (values[s] for s in TITLES)
+            kafka, ours, cached, floor = (values[s] if metric.compared else {} for s in TITLES)
             rows.append(
                 {
                     "cell": cell,
