@@ -177,8 +177,9 @@ static bool snapshot_agrees(struct loader *loader, int64_t offset) {
         (batch.attributes & BATCH_ATTR_CONTROL) != 0) {
         return true; /* nothing to compare with */
     }
-    int64_t age_ms = clock_wall_ms(loader->machine) - batch.max_timestamp;
-    bool forgotten = age_ms > log->config.producer_id_expiration_ms;
+    /* Not an age: the batch may be of any time, and the difference of any size. */
+    int64_t remembered_ms = clock_wall_ms(loader->machine) - log->config.producer_id_expiration_ms;
+    bool forgotten = batch.max_timestamp < remembered_ms;
     return forgotten || (last != NULL && last->producer_id == batch.producer_id &&
                          newest_offset(last) == offset - 1);
 }
