@@ -243,6 +243,9 @@ static bool is_nameless(const struct metadata_request *body) {
 }
 
 static void refuse(struct answer *a, enum kafka_error error) {
+    if (a->request->version >= 13) {
+        a->response.error_code = (int16_t)error;
+    }
     reserve(a, (size_t)a->body->topics_count);
     for (int32_t i = 0; i < a->body->topics_count; i++) {
         struct slice name = a->body->topics[i].name;

@@ -215,7 +215,7 @@ static struct slice change_list(const struct decision *d, struct slice list, str
             put_entry(&out, entry);
         }
     }
-    if (append && operands.len == 0) {
+    if (append && config_trim(operands).len == 0) {
         buffer_append_str(&out, ","); /* an empty entry, which the check of the value refuses */
     }
     struct slice copy = arena_dup(d->arena, buffer_slice(&out));
@@ -244,6 +244,36 @@ alter_one(struct decision *d, struct target target,
     }
 }
 
+/* Only lists can be appended to and subtracted from. */
+static struct verdict
+check_operations(const struct decision *d,
+                 const struct incremental_alter_configs_request_alter_configs_resource *request) {
+    for (int32_t i = 0; i < request->configs_count; i++) {
+        int8_t operation = request->configs[i].config_operation;
+        if ((operation == OP_APPEND || operation == OP_SUBTRACT) &&
+            !config_is_list(request->resource_type, request->configs[i].name)) {
+            return verdict_printf(d, ERROR_INVALID_CONFIG,
+                                  "'%.*s' is not a list: nothing can be appended to it or "
+                                  "subtracted from it",
+                                  SLICE_ARG(request->configs[i].name));
+        }
+    }
+    return VERDICT_OK;
+}
+
+/* Of a topic the operations come first, of others the resource: Kafka's order. */
+static struct verdict
+check_request(const struct decision *d,
+              const struct incremental_alter_configs_request_alter_configs_resource *request) {
+    struct target target = {request->resource_type, request->resource_name};
+    bool is_topic = target.type == CONFIG_RESOURCE_TOPIC;
+    struct verdict ok = is_topic ? check_operations(d, request) : check_resource(d, target);
+    if (ok.error != ERROR_NONE) {
+        return ok;
+    }
+    return is_topic ? check_resource(d, target) : check_operations(d, request);
+}
+
 static struct verdict alter_incrementally(
     struct decision *d,
     const struct incremental_alter_configs_request_alter_configs_resource *request) {
@@ -264,21 +294,11 @@ static struct verdict alter_incrementally(
                                   SLICE_ARG(request->configs[i].name));
         }
     }
-    for (int32_t i = 0; i < request->configs_count; i++) {
-        int8_t operation = request->configs[i].config_operation;
-        if ((operation == OP_APPEND || operation == OP_SUBTRACT) &&
-            !config_is_list(target.type, request->configs[i].name)) {
-            return verdict_printf(d, ERROR_INVALID_CONFIG,
-                                  "'%.*s' is not a list: nothing can be appended to it or "
-                                  "subtracted from it",
-                                  SLICE_ARG(request->configs[i].name));
-        }
-    }
     struct slice min_lag = current(d, target, SLICE_LIT("min.compaction.lag.ms"));
     struct slice max_lag = current(d, target, SLICE_LIT("max.compaction.lag.ms"));
     struct slice per_ip = SLICE_NULL;
     struct slice overrides = SLICE_NULL;
-    struct verdict ok = check_resource(d, target);
+    struct verdict ok = check_request(d, request);
     for (int32_t i = 0; i < request->configs_count && ok.error == ERROR_NONE; i++) {
         struct slice value =
             request->configs[i].config_operation == OP_SET ? request->configs[i].value : SLICE_NULL;

@@ -37,6 +37,37 @@ def record(offset_delta, time_delta=0, key=None, value=b"v", headers=()):
     return varint(len(body)) + body
 
 
+def piece_snappy(data):
+    """Snappy in the framing of Java clients, of literals only."""
+    out, at = varint_unsigned(len(data)), 0
+    while at < len(data):
+        part = data[at : at + 60]
+        out += bytes([(len(part) - 1) << 2]) + part
+        at += len(part)
+    return b"\x82SNAPPY\0" + struct.pack(">iii", 1, 1, len(out)) + out
+
+
+def piece_lz4(data):
+    """An LZ4 frame with one stored block."""
+    return bytes.fromhex("04224d18604082") + struct.pack("<I", len(data) | 1 << 31) + data + b"\0" * 4
+
+
+def piece_zstd(data):
+    """A Zstandard frame with one raw block, for up to 255 bytes."""
+    return bytes.fromhex("28b52ffd20") + bytes([len(data)]) + struct.pack("<I", len(data) << 3 | 1)[:3] + data
+
+
+CODECS = {piece_snappy: 2, piece_lz4: 3, piece_zstd: 4}
+
+
+def varint_unsigned(value):
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes(out) + bytes([value])
+
+
 def batch(
     values=(b"v",), *, keys=None, time=1_700_000_000_000, max_time=None, attributes=0, producer=-1,
     epoch=-1, sequence=-1, base=0, last_delta=None, count=None, magic=2, crc=None, leader_epoch=-1,
@@ -50,6 +81,8 @@ def batch(
         )
     if compress == "gzip":
         records, attributes = gzip.compress(records, mtime=0), attributes | 1
+    elif compress is not None:
+        records, attributes = compress(records), attributes | CODECS[compress]
     n = len(values)
     body = struct.pack(
         ">hiqqqhii",

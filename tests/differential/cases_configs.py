@@ -212,7 +212,7 @@ def list_all(s, label):
         kinds = [()] if v == 0 else [(), (TOPIC,), (BROKER,), (LOGGER,), (METRICS,), (GROUP,), (0,), (1,), (99,), (2, 4), (2, 2)]
         for kind in kinds:
             def keep(a):
-                a["ConfigResources"].sort(key=str)
+                a["ConfigResources"] = sorted((r for r in a["ConfigResources"] if not r.get("ResourceName", "").startswith("__")), key=str)
                 return a
 
             body = {"ResourceTypes": list(kind)} if v else {}

@@ -20,7 +20,7 @@ def _generator():
     return module
 
 
-_apis, _messages = _generator().load(ROOT / "protocol/messages")
+_apis, MESSAGES = _generator().load(ROOT / "protocol/messages")
 APIS = {api.key: api for api in _apis}
 KEYS = {api.name: api.key for api in _apis}
 
@@ -169,13 +169,13 @@ def response(key, version, frame):
         for _ in range(reader.uvarint()):
             reader.uvarint()
             reader.take(reader.uvarint())
-    value = _decode_struct(message.root, version, flexible, reader)
+    value = decode_struct(message.root, version, flexible, reader)
     if reader.at != len(frame):
         raise Malformed(f"{len(frame) - reader.at} bytes too many")
     return correlation, value
 
 
-def _decode_struct(struct_, version, flexible, reader):
+def decode_struct(struct_, version, flexible, reader):
     out, tagged = {}, {}
     for field in struct_.fields:
         if not within(version, field.versions):
@@ -217,7 +217,7 @@ def _decode_field(field, version, flexible, reader):
 def _decode_one(field, version, flexible, reader):
     compact = flexible and not field.inflexible
     if field.struct is not None:
-        return _decode_struct(field.struct, version, flexible, reader)
+        return decode_struct(field.struct, version, flexible, reader)
     if field.type == "bool":
         return reader.number("b") != 0
     if field.type in INTEGERS:

@@ -1,64 +1,54 @@
-"""Runs every scenario against Apache Kafka and against Barnabas and prints what differs."""
+"""Runs every scenario against Apache Kafka, or its recorded answers, and against Barnabas; prints
+what differs, how much was compared, and fails when a difference is not known or a version was left out."""
 
 import argparse
+import collections
 import importlib
 import json
 import pathlib
-import re
 import sys
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "clients")]
+sys.path[:0] = [str(HERE)]
 
-import harness  # noqa: E402
+import brokers  # noqa: E402
+import codec  # noqa: E402
+import files  # noqa: E402
+import generated  # noqa: E402
 import known  # noqa: E402
+import recorded  # noqa: E402
+import sequences  # noqa: E402
 import session  # noqa: E402
+from differences import differences  # noqa: E402
+
+KAFKA_VERSION = "4.3.1"
+SEED = 1
+EACH = 500  # generated requests a version of an API, at most
 
 
-class Kafka(harness.ApacheKafka):
-    def command(self):
-        return harness.java_command("kafka.Kafka", heap="512m") + [str(self.properties_path)]
-
-
-class Barnabas(harness.Barnabas):
-    """With all the properties that the reference has, so that what it says of them is the same."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.controller_port = harness.free_port()
-
-    properties = harness.ApacheKafka.properties
-
-
-def served_by_both():
-    """API key -> (min, max), out of the table in docs/compatibility.md."""
-    text = (HERE.parent.parent / "docs/compatibility.md").read_text()
-    out = {}
-    for row in re.findall(r"^\| (\d+) \| \w+ \| (\S+) \| (\S+) \|", text, re.M):
-        ranges = [[int(n) for n in (row[i].split("-") * 2)[:2]] for i in (1, 2)]
-        out[int(row[0])] = (max(r[0] for r in ranges), min(r[1] for r in ranges))
-    return out
-
-
-def scenarios(only):
-    """(name, function) of every function named case_* in the modules named cases_*."""
+def scenarios(only, served, seed, each):
+    """(name, function): functions named case_* in modules named cases_*, and one for each API."""
     found = []
     for path in sorted(HERE.glob("cases_*.py")):
         module = importlib.import_module(path.stem)
         for name, function in vars(module).items():
-            full = f"{path.stem[6:]}.{name[5:]}"
-            if name.startswith("case_") and (not only or any(o in full for o in only)):
-                found.append((full, function))
-    return found
+            if name.startswith("case_"):
+                found.append((f"{path.stem[6:]}.{name[5:]}", function))
+    if each > 0:
+        apis = [codec.APIS[key].name for key in sorted(served)]
+        found += [(f"generated.{api}", generated.scenario(api, seed, each)) for api in apis]
+    found += sequences.scenarios(seed)
+    found.append(("files.disk", None))
+    return [(name, function) for name, function in found if not only or any(o in name for o in only)]
 
 
-def record(broker, chosen, served, texts):
+def record(broker, chosen, served):
     """Scenario -> list of [label, answer]."""
-    out = {}
+    out, shared = {}, {}
     with broker:
         for name, function in chosen:
-            run = session.Session(broker, served, texts)
+            run = session.Session(broker, served, shared)
             started = time.monotonic()
             try:
                 function(run)
@@ -66,90 +56,121 @@ def record(broker, chosen, served, texts):
                 run.log.append([f"broke off: {type(error).__name__}", str(error)[:400]])
                 print(f"{broker.name}: {name} broke off: {error!r}"[:600], file=sys.stderr)
             run.close()
-            out[name] = run.log
-            print(f"{broker.name}: {name}: {len(run.log)} cases, {time.monotonic() - started:.1f} s",
-                  file=sys.stderr)  # fmt: skip
+            out[name] = json.loads(json.dumps(run.log))
+            print(f"{broker.name}: {name}: {len(run.log)} cases, {time.monotonic() - started:.1f} s", file=sys.stderr)
     return out
 
 
-def is_keyed(list_, key):
-    """Whether the order does not matter because every element has a key of its own."""
-    keys = [x[key] for x in list_ if isinstance(x, dict) and key in x]
-    return len(keys) == len(list_) > 0 and len(set(keys)) == len(keys)
+def run_all(broker, chosen, served):
+    """Every scenario; what is on disk has a broker of its own, which is stopped."""
+    answers = {}
+    if any(function for _, function in chosen):
+        answers = record(broker(), [one for one in chosen if one[1]], served)
+    if any(function is None for _, function in chosen):
+        answers |= json.loads(json.dumps(files.record(broker(), served)))
+    return answers
 
 
-def differences(reference, ours, path=""):
-    """Lines that say where two answers differ."""
-    if type(reference) is not type(ours):
-        return [f"{path}: {reference!r:.200} | {ours!r:.200}"]
-    if isinstance(reference, dict):
-        lines = []
-        for key in list(reference) + [k for k in ours if k not in reference]:
-            if key not in ours or key not in reference:
-                lines.append(f"{path}.{key}: {reference.get(key, 'absent')!r:.200} | {ours.get(key, 'absent')!r:.200}")
-            else:
-                lines += differences(reference[key], ours[key], f"{path}.{key}")
-        return lines
-    if isinstance(reference, list):
-        for key in ("Name", "Topic", "TopicId", "GroupId", "PartitionIndex", "Index", "Partition", "ResourceName"):
-            if is_keyed(reference, key) and is_keyed(ours, key):
-                return differences({x[key]: x for x in reference}, {x[key]: x for x in ours}, path)
-        if len(reference) != len(ours):
-            return [f"{path}: {len(reference)} | {len(ours)} elements: {reference!r:.200} | {ours!r:.200}"]
-        return [d for i, (r, o) in enumerate(zip(reference, ours)) for d in differences(r, o, f"{path}[{i}]")]
-    return [] if reference == ours else [f"{path}: {reference!r:.200} | {ours!r:.200}"]
+def call_of(label):
+    """(api, version, what) of a case."""
+    call, _, what = label.partition(": ")
+    api, _, version = call.partition(" v")
+    return api, version, what
+
+
+class Report:
+    def __init__(self):
+        self.cases = self.differing = self.unknown = 0
+        self.counts = collections.Counter()  # (api, version) -> requests compared
+        self.found = {}  # (scenario, api, what, difference) -> versions: most are in many of them
+
+    def compare(self, name, theirs, ours):
+        self.cases += len(theirs)
+        if [label for label, _ in theirs] != [label for label, _ in ours]:
+            theirs, ours = self.align(name, theirs, ours)
+        for (label, expected), (_, got) in zip(theirs, ours):
+            api, version, what = call_of(label)
+            self.counts[(api, version)] += 1
+            lines = differences(expected, got)
+            self.differing += bool(lines)
+            for line in lines:
+                self.add(name, api, what, version, line)
+
+    def align(self, name, theirs, ours):
+        """What both have, when labels tell cases apart; what one has alone is a difference."""
+        by_label = dict(map(tuple, ours))
+        if len(by_label) != len(ours):
+            self.add(name, "", "", "", f"not the same cases: {len(theirs)} | {len(ours)}")
+            return theirs, ours
+        labels = {label for label, _ in theirs}
+        for label in [one for one, _ in theirs if one not in by_label]:
+            self.add(name, *call_of(label)[::2], "", "only one broker has it: the reference")
+        for label in [one for one in by_label if one not in labels]:
+            self.add(name, *call_of(label)[::2], "", "only one broker has it: Barnabas")
+        both = [[label, answer] for label, answer in theirs if label in by_label]
+        return both, [[label, by_label[label]] for label, _ in both]
+
+    def add(self, name, api, what, version, line):
+        self.found.setdefault((name, api, what, line), []).append(version)
+
+    def print_differences(self, show_known):
+        for (name, api, what, line), versions in self.found.items():
+            text = f"{name}: {api} v{','.join(versions)}: {what}: {line}"
+            why = known.reason(text)
+            self.unknown += why is None
+            if why is None or show_known:
+                print(text + (f"  [{why}]" if why else ""))
+
+    def print_counts(self, served):
+        """Per API and version; the versions that both serve and no request was compared of."""
+        missing = []
+        for key in sorted(served):
+            api = codec.APIS[key].name
+            versions = range(served[key][0], served[key][1] + 1)
+            counts = [self.counts[(api, str(v))] for v in versions]
+            print(f"{api:24} {sum(counts):6}  " + " ".join(f"v{v}:{n}" for v, n in zip(versions, counts)))
+            missing += [f"{api} v{v}" for v, n in zip(versions, counts) if n == 0]
+        return missing
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="tests/differential/run", description=__doc__)
     parser.add_argument("only", nargs="*", help="parts of scenario names")
-    parser.add_argument("--keep", help="write Kafka's answers to this file")
-    parser.add_argument("--reference", help="read Kafka's answers from this file")
+    parser.add_argument("--recorded", action="store_true", help="use Kafka's recorded answers: no JVM")
+    parser.add_argument("--record", action="store_true", help="record Kafka's answers anew")
     parser.add_argument("--all", action="store_true", help="print the known differences too")
-    parser.add_argument("--texts", action="store_true", help="compare error messages word by word")
+    parser.add_argument("--keep", help="write the answers of both to FILE and FILE.ours")
+    parser.add_argument("--seed", type=int, default=SEED, help="of what is generated")
+    parser.add_argument("--each", type=int, default=EACH, help="generated requests a version of an API, at most")
     options = parser.parse_args()
-    chosen = scenarios(options.only)
-    served = served_by_both()
-    if options.reference:
-        reference = json.loads(pathlib.Path(options.reference).read_text())
-    elif not harness.have_kafka():
+    served = brokers.served_by_both()
+    chosen = scenarios(options.only, served, options.seed, options.each)
+    settings = {"kafka": KAFKA_VERSION, "seed": options.seed, "each": options.each}
+    if options.recorded:
+        reference = recorded.read(settings, [name for name, _ in chosen])
+    elif not brokers.have_kafka():
         print("skipped: needs java and Kafka's jars in KAFKA_LIBS", file=sys.stderr)
         return 0
     else:
-        reference = json.loads(json.dumps(record(Kafka(), chosen, served, options.texts)))
-        if options.keep:
-            pathlib.Path(options.keep).write_text(json.dumps(reference))
-    ours = json.loads(json.dumps(record(Barnabas(), chosen, served, options.texts)))
+        reference = run_all(brokers.kafka, chosen, served)
+        if options.record:
+            recorded.write(settings, reference)
+    ours = run_all(brokers.barnabas, chosen, served)
     if options.keep:
+        pathlib.Path(options.keep).write_text(json.dumps(reference))
         pathlib.Path(options.keep + ".ours").write_text(json.dumps(ours))
-    return report(chosen, reference, ours, options.all)
-
-
-def report(chosen, reference, ours, show_all):
-    """Prints what differs and is not known; the exit code."""
-    cases = differing = 0
-    found = {}  # (scenario, call, what, difference) -> versions: most are in many of them
+    report = Report()
     for name, _ in chosen:
-        theirs = reference.get(name, [])
-        cases += len(theirs)
-        if [label for label, _ in theirs] != [label for label, _ in ours[name]]:
-            found[(name, "", "", "not the same cases")] = []
-        for (label, expected), (_, got) in zip(theirs, ours[name]):
-            lines = differences(expected, got)
-            differing += bool(lines)
-            call, _, what = label.partition(": ")
-            api, _, version = call.partition(" v")
-            for line in lines:
-                found.setdefault((name, api, what, line), []).append(version)
-    unknown = 0
-    for (name, api, what, line), versions in found.items():
-        text = f"{name}: {api} v{','.join(versions)}: {what}: {line}"
-        why = known.reason(text)
-        unknown += why is None
-        if why is None or show_all:
-            print(text + (f"  [{why}]" if why else ""))
-    print(f"{cases} cases, {differing} differ; {len(found)} differences, {unknown} not known")
-    return 1 if unknown else 0
+        report.compare(name, reference[name], ours[name])
+    report.print_differences(options.all)
+    missing = report.print_counts(served) if not options.only else []
+    if missing:
+        print("no request of: " + ", ".join(missing))
+    print(
+        f"{report.cases} requests compared, seed {options.seed}: {report.differing} answers differ, in "
+        f"{len(report.found) - report.unknown} known ways and {report.unknown} that are not explained"
+    )
+    return 1 if report.unknown or missing else 0
 
 
 if __name__ == "__main__":

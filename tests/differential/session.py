@@ -16,10 +16,36 @@ import codec
 
 ANSWER_TIMEOUT_S = 15
 READY_TIMEOUT_S = 20
-SETTLE_S = 0.05
+ARRIVE_S = 0.03
 TEXT_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+SHORT_ID = 22  # characters of an id in base64
+IDS = re.compile(rf"{TEXT_UUID.pattern}|(?<![\w-])[\w-]{{{SHORT_ID}}}(?![\w-])")
 TIMES = {"LogAppendTimeMs", "LastTimestamp", "LastFetchTimestamp", "LastCaughtUpTimestamp"}
+TEXTS = {"ErrorMessage", "BatchIndexErrorMessage", "Documentation"}
 SIZES = {"TotalBytes", "UsableBytes"}
+
+# Lists that Kafka takes out of a hash map: their order is no promise to anybody.
+UNORDERED = {
+    "Produce": ("Responses", "Responses.PartitionResponses"),
+    "ListOffsets": ("Topics", "Topics.Partitions"),
+    "DeleteRecords": ("Topics", "Topics.Partitions"),
+    "DescribeGroups": ("Groups",),
+    "OffsetCommit": ("Topics", "Topics.Partitions"),
+    "OffsetDelete": ("Topics", "Topics.Partitions"),
+    "OffsetFetch": ("Groups.Topics", "Groups.Topics.Partitions"),
+    "DeleteGroups": ("Results",),
+}
+
+
+def sort_at(value, path):
+    if isinstance(value, list):
+        for one in value:
+            sort_at(one, path)
+    elif isinstance(value, dict) and value.get(path[0]):
+        if len(path) == 1:
+            value[path[0]].sort(key=str)
+        else:
+            sort_at(value[path[0]], path[1:])
 
 
 def short(id_):
@@ -27,12 +53,12 @@ def short(id_):
 
 
 class Session:
-    def __init__(self, broker, served, texts_count=False):
+    def __init__(self, broker, served, shared=None):
         self.broker = broker
+        self.shared = {} if shared is None else shared  # what scenarios leave for the next ones
         self.served = served  # key -> (min, max) of what both brokers serve
         self.connections = {}
         self.correlation = 0
-        self.texts_count = texts_count  # compare error messages word by word
         self.log = []  # [label, comparable answer]
         self.names = {}  # text of an id -> its name
         self.texts = [(str(broker.data), "<data>"), (str(broker.directory), "<dir>")]
@@ -110,7 +136,10 @@ class Session:
 
     def note(self, label, answer, api="", version=0, keep=None):
         kept = keep(answer) if keep and isinstance(answer, dict) else answer
-        self.log.append([f"{api} v{version}: {label}", self.comparable(kept)])
+        comparable = self.comparable(kept)
+        for path in UNORDERED.get(api, ()):
+            sort_at(comparable, path.split("."))
+        self.log.append([f"{api} v{version}: {label}", comparable])
         return answer
 
     # ---- Names for what differs ------------------------------------------------------------------
@@ -141,12 +170,15 @@ class Session:
     def _text(self, value, field):
         if field == "ClusterId":
             return "<cluster>"
-        if field == "ErrorMessage" or field == "BatchIndexErrorMessage":
-            return "<text>" if value and not self.texts_count else value
-        for text, name in self.names.items():
-            value = value.replace(text, name)
+        if field in TEXTS:
+            return "<text>" if value else value
         for text, name in self.texts:
             value = value.replace(text, name)
+        if len(value) < SHORT_ID:
+            return value
+        for text in (value, *IDS.findall(value)):
+            if text in self.names:
+                value = value.replace(text, self.names[text])
         return TEXT_UUID.sub("<uuid>", value)
 
     def _number(self, value, field):
@@ -192,13 +224,35 @@ class Session:
     def settle(self):
         """Kafka answers a change before its broker has applied it; nothing tells when it has."""
         if self.broker.name == "kafka":
-            time.sleep(SETTLE_S)
+            for _ in range(2):  # a mark may be applied together with the change before it
+                self._mark()
+
+    def pass_by(self):
+        """Gives a request on another connection, which may wait for its answer, time to arrive: one
+        loop has seen it after two turns; of Kafka's threads nothing tells."""
+        for _ in range(2):
+            self.ask("ApiVersions", 0)
+        if self.broker.name == "kafka":
+            time.sleep(ARRIVE_S)
+
+    def _mark(self):
+        """Changes something after all other changes and waits until the broker knows it."""
+        if "marks" not in self.shared:
+            self.shared["marks"] = 1
+            self.topic("__diff-marks")
+        self.shared["marks"] += 1
+        mark = str(self.shared["marks"])
+        config = {"Name": "retention.bytes", "Value": mark, "ConfigOperation": 0}
+        resource = {"ResourceType": 2, "ResourceName": "__diff-marks", "Configs": [config]}
+        self.ask("IncrementalAlterConfigs", 1, {"Resources": [resource]})
+        asked = {"ResourceType": 2, "ResourceName": "__diff-marks", "ConfigurationKeys": ["retention.bytes"]}
+        self.until("DescribeConfigs", 4, {"Resources": [asked]}, lambda a: a["Results"][0]["Configs"][0]["Value"] == mark)
 
     def until(self, api, version, body, true_of):
         """Asks until something holds, or for a while."""
         deadline = time.monotonic() + READY_TIMEOUT_S
         while time.monotonic() < deadline and not true_of(self.ask(api, version, body)):
-            time.sleep(0.005)
+            time.sleep(0.001)
 
     def coordinator(self):
         """Waits until the topic of the groups is there."""
