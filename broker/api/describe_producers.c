@@ -80,7 +80,7 @@ static void add_topic(struct producers_op *op,
                                          : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
             out->partitions[i].error_code = (int16_t)error;
             out->partitions[i].error_message =
-                topic == NULL ? slice_str(error_message(error)) : SLICE_NULL;
+                topic == NULL ? slice_str(error_message((int16_t)error)) : SLICE_NULL;
             continue;
         }
         struct producers_item *item = ARENA_NEW(&request->arena, struct producers_item);

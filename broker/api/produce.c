@@ -321,7 +321,7 @@ static enum kafka_error check_partition(const struct produce_op *op,
     const struct request *request = op->request;
     const struct produce_request *body = request->body;
     if (op->refused != ERROR_NONE) {
-        *message = error_message(op->refused);
+        *message = error_message((int16_t)op->refused);
         return op->refused;
     }
     if (topic == NULL) {

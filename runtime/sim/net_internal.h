@@ -75,7 +75,7 @@ struct conn {
     int exchange_count;
     bool output_blocked;
     bool output_full;
-        /* as handler.on_drained wants it */ /* wants to know when output was delivered */
+    /* as handler.on_drained wants it */ /* wants to know when output was delivered */
     char reason[CLOSE_REASON_SIZE];
 };
 
