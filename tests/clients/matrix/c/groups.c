@@ -11,9 +11,10 @@ struct member {
     rd_kafka_t *consumer; /* NULL: it has left */
     bool owns[PARTITIONS];
     int owned;
-    bool incremental; /* whether its assignment ever changed in steps */
-    int changes;      /* calls of the callback */
-    bool read[MOST];  /* by number */
+    bool incremental;         /* whether its assignment ever changed in steps */
+    int changes;              /* calls of the callback */
+    int64_t next[PARTITIONS]; /* to be committed; 0: nothing */
+    bool read[MOST];          /* by number */
 };
 
 struct crowd {
@@ -28,7 +29,8 @@ static void changed(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
                     rd_kafka_topic_partition_list_t *partitions, void *opaque) {
     struct member *member = opaque;
     bool gained = event == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-    bool incremental = strcmp(rd_kafka_rebalance_protocol(consumer), "COOPERATIVE") == 0;
+    const char *protocol = rd_kafka_rebalance_protocol(consumer); /* NULL when it is closing */
+    bool incremental = protocol != NULL && strcmp(protocol, "COOPERATIVE") == 0;
     rd_kafka_error_t *error = NULL;
 
     member->changes++;
@@ -37,6 +39,7 @@ static void changed(rd_kafka_t *consumer, rd_kafka_resp_err_t event,
         int partition = partitions->elems[i].partition;
         member->owned += (gained ? 1 : 0) - (member->owns[partition] ? 1 : 0);
         member->owns[partition] = gained;
+        member->next[partition] = 0;
     }
     if (!incremental) {
         rd_kafka_assign(consumer, gained ? partitions : NULL);
@@ -92,8 +95,30 @@ static void leave(struct member *member) {
     member->consumer = NULL;
 }
 
-static void work(struct member *member) {
-    rd_kafka_topic_partition_list_t *next = rd_kafka_topic_partition_list_new(PARTITIONS);
+/* A commit that comes while the group changes is tried again in the next turn. */
+static void commit_next(struct member *member, const char *topic) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(PARTITIONS);
+
+    for (int p = 0; p < PARTITIONS; p++) {
+        if (member->next[p] > 0) {
+            rd_kafka_topic_partition_list_add(list, topic, p)->offset = member->next[p];
+        }
+    }
+    if (list->cnt > 0) {
+        rd_kafka_resp_err_t error = rd_kafka_commit(member->consumer, list, 0);
+        bool changing = error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
+                        error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
+                        error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || error < 0;
+        if (error == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            memset(member->next, 0, sizeof(member->next));
+        } else if (!changing) {
+            fail("committing: %s", rd_kafka_err2str(error));
+        }
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+static void work(struct member *member, const char *topic) {
     rd_kafka_message_t *message;
 
     while ((message = next_record(member->consumer, 2)) != NULL) {
@@ -101,25 +126,10 @@ static void work(struct member *member) {
         if (number >= 0 && number < MOST) {
             member->read[number] = true;
         }
-        const char *topic = rd_kafka_topic_name(message->rkt);
-        rd_kafka_topic_partition_t *place =
-            rd_kafka_topic_partition_list_find(next, topic, message->partition);
-        if (place == NULL) {
-            place = rd_kafka_topic_partition_list_add(next, topic, message->partition);
-        }
-        place->offset = message->offset + 1;
+        member->next[message->partition] = message->offset + 1;
         rd_kafka_message_destroy(message);
     }
-    if (next->cnt > 0) {
-        rd_kafka_resp_err_t error = rd_kafka_commit(member->consumer, next, 0);
-        bool changing = error == RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION ||
-                        error == RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID ||
-                        error == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS || error < 0;
-        if (error != RD_KAFKA_RESP_ERR_NO_ERROR && !changing) {
-            fail("committing: %s", rd_kafka_err2str(error));
-        }
-    }
-    rd_kafka_topic_partition_list_destroy(next);
+    commit_next(member, topic);
 }
 
 /* One round: a record is sent, and each member does what there is to do. */
@@ -133,7 +143,7 @@ static void turn(struct crowd *crowd) {
     }
     for (int i = 0; i < crowd->count; i++) {
         if (crowd->members[i]->consumer != NULL) {
-            work(crowd->members[i]);
+            work(crowd->members[i], crowd->topic);
         }
     }
 }
@@ -171,6 +181,18 @@ static bool all_read(const struct crowd *crowd) {
     return true;
 }
 
+static bool all_committed(const struct crowd *crowd) {
+    for (int i = 0; i < crowd->count; i++) {
+        const struct member *member = crowd->members[i];
+        for (int p = 0; member->consumer != NULL && p < PARTITIONS; p++) {
+            if (member->next[p] > 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 static void turn_until(struct crowd *crowd, bool (*condition)(const struct crowd *),
                        const char *what) {
     const int64_t deadline = now_ms() + TIMEOUT_MS;
@@ -197,6 +219,7 @@ static bool rebalances(const char *topic, const char *group, const char *assigno
     rd_kafka_destroy(crowd.producer);
     crowd.producer = NULL;
     turn_until(&crowd, all_read, "every record is read");
+    turn_until(&crowd, all_committed, "every commit is taken");
     rd_kafka_t *watcher = new_consumer(group, NULL);
     for (int p = 0; p < PARTITIONS; p++) {
         int64_t end = (crowd.sent - p + PARTITIONS - 1) / PARTITIONS;
