@@ -77,9 +77,11 @@ impl Member {
 }
 
 fn follow(reader: &Reader, seen: &Mutex<Seen>, wanted: &AtomicBool) -> Result<(), Failure> {
+    let mut next: HashMap<i32, (String, i64)> = HashMap::new(); // not committed yet
     while wanted.load(Ordering::SeqCst) {
         let record = reader.poll(Duration::from_millis(100))?;
         let owned = reader.owned()?;
+        let kept = owned.clone();
         {
             let mut seen = seen.lock().unwrap();
             seen.owned = owned;
@@ -91,9 +93,14 @@ fn follow(reader: &Reader, seen: &Mutex<Seen>, wanted: &AtomicBool) -> Result<()
             }
         }
         if let Some(record) = record {
-            match reader.commit(&record.topic, record.partition, record.offset + 1) {
-                Err(failure) if !COMMIT_MUST_WAIT.contains(&failure.code) => return Err(failure),
-                _ => {}
+            next.insert(record.partition, (record.topic, record.offset + 1));
+        }
+        next.retain(|partition, _| kept.contains(partition));
+        for (partition, (topic, offset)) in next.clone() {
+            match reader.commit(&topic, partition, offset) {
+                Ok(()) => drop(next.remove(&partition)),
+                Err(failure) if COMMIT_MUST_WAIT.contains(&failure.code) => break,
+                Err(failure) => return Err(failure),
             }
         }
     }
