@@ -30,6 +30,10 @@
  * there. */
 #define AWAY_WAIT_MAX_MS 30000
 
+/* A wait ends up to a sixteenth early, where the clock is a multiple of that: so the waits of idle
+ * consumers end together, and what a shard wakes up for is not each of them. */
+#define WAIT_SLACK_PART 16
+
 static const struct topics_layout fetch_layout = {
     .topic_size = sizeof(struct fetch_request_topic),
     .name = offsetof(struct fetch_request_topic, topic),
@@ -469,6 +473,8 @@ static void fetch_begin(struct request *request) {
         wait_ms = AWAY_WAIT_MAX_MS;
     }
     op->deadline_ms = request->received_ms + wait_ms;
+    int64_t slack = wait_ms / WAIT_SLACK_PART;
+    op->deadline_ms -= slack > 1 ? op->deadline_ms % slack : 0;
     timer_init(&op->timer, request->at->shard, fetch_timer);
     scatter_init(&op->scatter, request, fetch_run, fetch_done);
     fetch_resolve(op);
