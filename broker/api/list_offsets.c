@@ -1,7 +1,9 @@
 /*
  * ListOffsets (2): where the log begins and ends, and what offset a moment has (KIP-79, KIP-734).
  *
- * Look-ups by time read indexes and records, so they run on workers; all else is answered at once.
+ * Look-ups by time read indexes and records, so they run on workers. Who asks for the end after
+ * acks=1 expects its records to be there, so what waits for nothing but this node's own sync is
+ * waited for; all else is answered at once.
  * Version 0 wants a list of offsets, newest first: it gets what version 1 would say, and the log's
  * start behind its end where the client has room for two.
  */
@@ -45,6 +47,7 @@ struct list_offsets_item {
     struct uuid topic_id;
     const struct list_offsets_request_partition *wanted;
     struct log_lookup lookup;
+    struct partition_append syncing; /* waits for what was appended when the request came */
     struct list_offsets_response_partition_response *out;
 
     enum kafka_error error;
@@ -99,14 +102,20 @@ static void look_up(struct list_offsets_item *item, struct log *log, int64_t lim
     }
 }
 
-static void run_item(const struct list_offsets_op *op, struct list_offsets_item *item) {
+/* The partition, when this node leads it in the epoch that the client knows; else the error. */
+static struct partition *find_partition(struct list_offsets_item *item) {
     struct partition *partition = replica_leader(item->part->shard->replicas, item->topic_id,
                                                  item->wanted->partition_index, &item->error);
     if (partition == NULL) {
-        return;
+        return NULL;
     }
     item->error = partition_check_epoch(partition, item->wanted->current_leader_epoch);
-    if (item->error != ERROR_NONE) {
+    return item->error == ERROR_NONE ? partition : NULL;
+}
+
+static void answer_item(const struct list_offsets_op *op, struct list_offsets_item *item) {
+    struct partition *partition = find_partition(item);
+    if (partition == NULL) {
         return;
     }
     struct log *log = partition_log(partition);
@@ -130,6 +139,34 @@ static void run_item(const struct list_offsets_op *op, struct list_offsets_item 
         look_up(item, log, limit);
         break;
     }
+}
+
+/* Synced, or not any more its business: a partition that is gone is found to be so. */
+static void item_synced(struct partition_append *append, enum kafka_error error) {
+    struct list_offsets_item *item = CONTAINER_OF(append, struct list_offsets_item, syncing);
+    struct scatter_part *part = item->part;
+    answer_item(CONTAINER_OF(part->scatter, struct list_offsets_op, scatter), item);
+    part_ended(part);
+}
+
+static bool asks_for_end(const struct list_offsets_item *item) {
+    int64_t timestamp = item->wanted->timestamp;
+    return timestamp == TIMESTAMP_LATEST || timestamp == TIMESTAMP_MAX || timestamp >= 0;
+}
+
+static void run_item(const struct list_offsets_op *op, struct list_offsets_item *item) {
+    struct partition *partition = find_partition(item);
+    if (partition == NULL) {
+        return;
+    }
+    if (op->consumer && asks_for_end(item) && partition_syncing(partition)) {
+        struct list_offsets_part *state = item->part->state;
+        state->pending++;
+        item->syncing.next_offset = log_end_offset(partition_log(partition));
+        partition_await(partition, &item->syncing, item_synced);
+        return;
+    }
+    answer_item(op, item);
 }
 
 static void list_offsets_run(struct scatter_part *part) {

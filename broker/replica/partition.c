@@ -117,6 +117,12 @@ void partition_advance(struct partition *partition) {
     }
 }
 
+bool partition_syncing(const struct partition *partition) {
+    return partition->state == PARTITION_ONLINE && partition_is_leader(partition) &&
+           partition->sole_isr &&
+           log_high_watermark(partition->log) < log_end_offset(partition->log);
+}
+
 enum kafka_error partition_check_epoch(const struct partition *partition, int32_t leader_epoch) {
     if (leader_epoch == -1 || leader_epoch == partition->leader_epoch) {
         return ERROR_NONE;

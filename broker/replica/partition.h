@@ -129,6 +129,9 @@ void partition_arrivals_tell(struct list *arrivals);
 void partition_await(struct partition *partition, struct partition_append *append,
                      void (*fn)(struct partition_append *append, enum kafka_error error));
 
+/* Whether records are there that only this node's own sync keeps from being committed: soon. */
+bool partition_syncing(const struct partition *partition);
+
 /* fn will not be called. */
 void partition_append_cancel(struct partition_append *append);
 

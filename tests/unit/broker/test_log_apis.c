@@ -65,6 +65,37 @@ Test(log_apis, every_version_knows_both_ends) {
     }
 }
 
+/* Kafka's leader shows what acks=1 has acknowledged at once; a client must not see less here. */
+Test(log_apis, the_end_waits_for_the_sync_of_what_is_there) {
+    struct batch_options options = world_batch_options();
+    struct buffer batch;
+    buffer_init(&batch, 1 << 20);
+    world_batch(&batch, &options, NULL, "three");
+    struct produce_call produce;
+    produce_start(&produce, 9, 1, TOPIC_A, 1, buffer_slice(&batch));
+    cr_assert(produce.call.done);
+
+    struct list_offsets_request_partition partitions[] = {
+        {.partition_index = 1, .timestamp = -1, .current_leader_epoch = -1},
+        {.partition_index = 0, .timestamp = -1, .current_leader_epoch = -1},
+    };
+    struct list_offsets_request_topic topic = {
+        .name = SLICE_LIT("a"), .partitions = partitions, .partitions_count = 2};
+    struct list_offsets_request body = {.replica_id = -1, .topics = &topic, .topics_count = 1};
+    struct call call = {0};
+    call_start(&call, api_list_offsets, 2, 7, &body);
+    cr_assert_not(call.done, "the end is not known before the record is synced");
+    cr_assert_eq(list_offset(7, -2).offset, 0, "nothing but the end waits");
+    world_sync(TOPIC_A, 1, 0);
+    cr_assert(call.done);
+    const struct list_offsets_response *response = call.response;
+    cr_assert_eq(response->topics[0].partitions[0].offset, 4);
+    cr_assert_eq(response->topics[0].partitions[1].offset, 0);
+    call_free(&call);
+    produce_free(&produce);
+    buffer_release(&batch);
+}
+
 Test(log_apis, special_timestamps_came_one_by_one) {
     static const int16_t since[] = {7, 8, 9, 11};
     for (int i = 0; i < 4; i++) {
