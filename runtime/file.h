@@ -61,10 +61,6 @@ MUST_CHECK int file_truncate(struct file *file, int64_t size); /* fast; grows wi
 /* fdatasync: data and size are durable. Blocks: workers only. */
 MUST_CHECK int file_sync(struct file *file);
 
-/* Starts writing dirty pages of the range out, without waiting and without promising anything
- * (sync_file_range). Fast. */
-void file_start_writeback(struct file *file, int64_t pos, int64_t len);
-
 /* Tells the kernel that the range will not be read again soon (posix_fadvise). Fast. */
 void file_drop_cache(struct file *file, int64_t pos, int64_t len);
 

@@ -295,9 +295,6 @@ int file_sync(struct file *file) {
     return err;
 }
 
-void file_start_writeback(struct file *file, int64_t pos, int64_t len) {
-}
-
 void file_drop_cache(struct file *file, int64_t pos, int64_t len) {
 }
 

@@ -186,10 +186,6 @@ int file_sync(struct file *file) {
     return fdatasync(file->fd) != 0 ? -errno : 0;
 }
 
-void file_start_writeback(struct file *file, int64_t pos, int64_t len) {
-    sync_file_range(file->fd, pos, len, SYNC_FILE_RANGE_WRITE);
-}
-
 void file_drop_cache(struct file *file, int64_t pos, int64_t len) {
     posix_fadvise(file->fd, pos, len, POSIX_FADV_DONTNEED);
 }

@@ -288,9 +288,6 @@ int file_sync(struct file *file) {
     return 0;
 }
 
-void file_start_writeback(struct file *file, int64_t pos, int64_t len) {
-}
-
 void file_drop_cache(struct file *file, int64_t pos, int64_t len) {
 }
 
