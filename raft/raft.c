@@ -90,12 +90,19 @@ struct peer *raft_peer_of_request(struct raft *raft, uint64_t id) {
     return NULL;
 }
 
-static void add_peer(struct raft *raft, struct peer peer) {
+struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter) {
     if (raft->peer_count == raft->peer_cap) {
         raft->peer_cap = raft->peer_cap == 0 ? 8 : raft->peer_cap * 2;
         raft->peers = xrealloc(raft->peers, (size_t)raft->peer_cap * sizeof(*raft->peers));
     }
-    raft->peers[raft->peer_count++] = peer;
+    struct peer *peer = &raft->peers[raft->peer_count++];
+    *peer = (struct peer){.key = key,
+                          .voter = voter,
+                          .match_offset = -1,
+                          .fetched_ms = -1,
+                          .caught_up_ms = -1,
+                          .told_hw = -1};
+    return peer;
 }
 
 void raft_voters_apply(struct raft *raft) {
@@ -110,12 +117,7 @@ void raft_voters_apply(struct raft *raft) {
         }
         struct peer *peer = raft_peer(raft, key);
         if (peer == NULL) {
-            add_peer(raft, (struct peer){.key = key,
-                                         .match_offset = -1,
-                                         .fetched_ms = -1,
-                                         .caught_up_ms = -1,
-                                         .told_hw = -1});
-            peer = &raft->peers[raft->peer_count - 1];
+            peer = raft_add_peer(raft, key, true);
         }
         peer->key = key;
         peer->voter = true;

@@ -83,6 +83,9 @@ bool raft_is_voter(const struct raft *raft);
 
 /* The peer with this key, or NULL. A zero directory id matches. */
 struct peer *raft_peer(struct raft *raft, struct raft_key key);
+
+/* Nothing is known of it yet. Other pointers to peers are invalid afterwards. */
+struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter);
 struct peer *raft_peer_of_request(struct raft *raft, uint64_t id);
 
 /* The peers become the voters of the log's newest voter set; what is known of them is kept. */

@@ -170,18 +170,10 @@ static struct peer *fetching_peer(struct raft *raft, struct raft_key key) {
                          : oldest;
         }
     }
-    struct peer fresh = {
-        .key = key, .match_offset = -1, .fetched_ms = -1, .caught_up_ms = -1, .told_hw = -1};
     if (observers >= OBSERVERS_MAX) {
-        *oldest = fresh;
-        return oldest;
+        *oldest = raft->peers[--raft->peer_count]; /* any order will do */
     }
-    if (raft->peer_count == raft->peer_cap) {
-        raft->peer_cap = raft->peer_cap == 0 ? 8 : raft->peer_cap * 2;
-        raft->peers = xrealloc(raft->peers, (size_t)raft->peer_cap * sizeof(*raft->peers));
-    }
-    raft->peers[raft->peer_count] = fresh;
-    return &raft->peers[raft->peer_count++];
+    return raft_add_peer(raft, key, false);
 }
 
 /* The begin of the log is only in the snapshot: who is there, or below, gets that first. */
