@@ -11,9 +11,7 @@
  * Differences from Kafka, all on the strict side: offset deltas of uncompressed batches that are
  * not 0, 1, 2, ... cause a rewrite too (Kafka stores them as they are, with offsets that the log
  * does not have); bytes behind the batch are refused, where Kafka drops them; streams that do not
- * decompress are INVALID_RECORD, because the CRC shows that sending them again will not help; a
- * batch flagged LogAppendTime is refused on every topic, where Kafka clears the flag on CreateTime
- * topics.
+ * decompress are INVALID_RECORD, because the CRC shows that sending them again will not help.
  */
 #include "protocol/record_frame.h"
 #include "protocol/records.h"

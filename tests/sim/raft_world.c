@@ -1,3 +1,7 @@
+/*
+ * One room of a thousand lines: network, disks, faults and invariants all read the same world, and
+ * none of them is of use without the others.
+ */
 #include "tests/sim/raft_world.h"
 
 #include <inttypes.h>
