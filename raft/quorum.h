@@ -12,6 +12,7 @@
 #ifndef RAFT_QUORUM_H
 #define RAFT_QUORUM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -52,6 +53,9 @@ struct quorum_client {
      * to what was committed. */
     void (*lost)(void *ctx);
 
+    /* The leader that this node knows is another, or none (-1). */
+    void (*leader_changed)(void *ctx, int32_t leader_id, int32_t epoch);
+
     /* The log cannot be written any more (negative errno); the process has to end. */
     void (*failed)(void *ctx, int error);
     void *ctx;
@@ -72,5 +76,9 @@ int64_t quorum_high_watermark(const struct quorum *quorum);
 /* -1: unknown. */
 int32_t quorum_leader(const struct quorum *quorum);
 int32_t quorum_epoch(const struct quorum *quorum);
+
+/* Where the controller listener of the leader is reached; false while that is not known. Valid
+ * until the next call into the quorum. */
+bool quorum_leader_address(const struct quorum *quorum, const char **host, int *port);
 
 #endif

@@ -8,8 +8,8 @@
     fuzz.py minimise [TARGET]...     what was found goes to tests/fuzz/corpus/, as few as reach the same
     fuzz.py coverage [--missing]     lines of the parsers that the committed inputs reach
 
-What is found lies in .cache/fuzz/<target>/, findings in .cache/fuzz/crash-*, the ledger in
-.cache/fuzz/ledger.jsonl. Built by ./dev, in build-fuzz (sanitized), build-fuzz-fast and
+What is found lies in .cache/fuzz/<target>/, findings in .cache/fuzz/crash-*; the ledger,
+tests/fuzz/ledger.jsonl, is committed, so that executions add up. Built by ./dev, in build-fuzz (sanitized), build-fuzz-fast and
 build-fuzz-coverage.
 """
 
@@ -30,7 +30,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CORPUS = ROOT / "tests/fuzz/corpus"
 CACHE = ROOT / ".cache/fuzz"
-LEDGER = CACHE / "ledger.jsonl"
+LEDGER = ROOT / "tests/fuzz/ledger.jsonl"
 BUILDS = {"sanitized": "build-fuzz", "fast": "build-fuzz-fast", "coverage": "build-fuzz-coverage"}
 SOURCES = ["base", "runtime", "protocol", "storage", "raft", "broker", "tools", "tests/fuzz"]
 
