@@ -7,7 +7,7 @@
  * with more it means synced on a majority, and the controller must not be able to tell the
  * difference.
  *
- * Implemented for the quorum of one in broker/controller/metadata_log.c. All calls on one shard.
+ * Implemented for the quorum of one in broker/quorum/metadata_log.c. All calls on one shard.
  */
 #ifndef RAFT_QUORUM_H
 #define RAFT_QUORUM_H

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "broker/controller/controller.h"
 #include "broker/controller/decision.h"
-#include "broker/controller/metadata_log.h"
+#include "broker/quorum/metadata_log.h"
 #include "runtime/machine.h"
 
 /* Something that waits until its records are committed and applied on every shard. */

@@ -7,8 +7,8 @@
  */
 #include <stdio.h>
 
-#include "broker/controller/metadata_snapshot.h"
-#include "broker/controller/quorum_state.h"
+#include "broker/quorum/metadata_snapshot.h"
+#include "broker/quorum/quorum_state.h"
 #include "tests/fuzz/batches.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/machine.h"

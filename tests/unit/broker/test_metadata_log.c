@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "broker/config/config.h"
-#include "broker/controller/metadata_log.h"
-#include "broker/controller/quorum_state.h"
 #include "broker/metadata/metadata_record.h"
+#include "broker/quorum/metadata_log.h"
+#include "broker/quorum/quorum_state.h"
 #include "runtime/machine.h"
 #include "storage/log_dir.h"
 

@@ -1,8 +1,8 @@
 /*
  * Batches of the metadata log and of its snapshots: reading and building. Bytes in memory only.
  */
-#ifndef BROKER_CONTROLLER_METADATA_BATCH_H
-#define BROKER_CONTROLLER_METADATA_BATCH_H
+#ifndef BROKER_QUORUM_METADATA_BATCH_H
+#define BROKER_QUORUM_METADATA_BATCH_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -15,9 +15,9 @@
 
 #include "base/memory.h"
 #include "broker/config/config.h"
-#include "broker/controller/metadata_log_internal.h"
-#include "broker/controller/quorum_state.h"
 #include "broker/metadata/features.h"
+#include "broker/quorum/metadata_log_internal.h"
+#include "broker/quorum/quorum_state.h"
 #include "protocol/generated/feature_level_record.h"
 #include "protocol/message.h"
 #include "runtime/file.h"

@@ -1,9 +1,9 @@
 /* Between metadata_log.c and metadata_log_open.c. */
-#ifndef BROKER_CONTROLLER_METADATA_LOG_INTERNAL_H
-#define BROKER_CONTROLLER_METADATA_LOG_INTERNAL_H
+#ifndef BROKER_QUORUM_METADATA_LOG_INTERNAL_H
+#define BROKER_QUORUM_METADATA_LOG_INTERNAL_H
 
-#include "broker/controller/metadata_log.h"
-#include "broker/controller/metadata_snapshot.h"
+#include "broker/quorum/metadata_log.h"
+#include "broker/quorum/metadata_snapshot.h"
 #include "runtime/machine.h"
 #include "storage/log.h"
 

@@ -2,8 +2,8 @@
  * quorum-state: the vote and the leader that this node knows, one line of JSON beside the metadata
  * log (KIP-595, KIP-853). It is durable before the node acts on a new epoch.
  */
-#ifndef BROKER_CONTROLLER_QUORUM_STATE_H
-#define BROKER_CONTROLLER_QUORUM_STATE_H
+#ifndef BROKER_QUORUM_QUORUM_STATE_H
+#define BROKER_QUORUM_QUORUM_STATE_H
 
 #include <stdint.h>
 

@@ -3,14 +3,14 @@
  * A snapshot is a header control batch, data batches with offsets counted from 0, and a footer; one
  * without footer is incomplete and unusable. All functions but build block.
  */
-#ifndef BROKER_CONTROLLER_METADATA_SNAPSHOT_H
-#define BROKER_CONTROLLER_METADATA_SNAPSHOT_H
+#ifndef BROKER_QUORUM_METADATA_SNAPSHOT_H
+#define BROKER_QUORUM_METADATA_SNAPSHOT_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/errmsg.h"
-#include "broker/controller/metadata_batch.h"
+#include "broker/quorum/metadata_batch.h"
 
 struct machine;
 

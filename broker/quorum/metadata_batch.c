@@ -1,4 +1,4 @@
-#include "broker/controller/metadata_batch.h"
+#include "broker/quorum/metadata_batch.h"
 
 #include "base/assert.h"
 #include "protocol/generated/kraft_version_record.h"

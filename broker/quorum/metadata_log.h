@@ -6,8 +6,8 @@
  * first, then a LEADER_CHANGE batch), tells everything that is committed, and then leading(). A
  * directory whose quorum has voters other than this node is refused.
  */
-#ifndef BROKER_CONTROLLER_METADATA_LOG_H
-#define BROKER_CONTROLLER_METADATA_LOG_H
+#ifndef BROKER_QUORUM_METADATA_LOG_H
+#define BROKER_QUORUM_METADATA_LOG_H
 
 #include "base/errmsg.h"
 #include "base/uuid.h"

@@ -1,4 +1,4 @@
-#include "broker/controller/metadata_snapshot.h"
+#include "broker/quorum/metadata_snapshot.h"
 
 #include <errno.h>
 #include <inttypes.h>

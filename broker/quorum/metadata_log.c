@@ -7,7 +7,7 @@
  * A failed append or sync fails the log for good (storage/log.h); the client is told and ends the
  * process, because what the quorum promised can no longer be kept.
  */
-#include "broker/controller/metadata_log.h"
+#include "broker/quorum/metadata_log.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "broker/controller/metadata_log_internal.h"
+#include "broker/quorum/metadata_log_internal.h"
 #include "runtime/log.h"
 
 static void wait_for_sync(struct quorum *quorum);

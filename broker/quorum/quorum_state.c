@@ -1,4 +1,4 @@
-#include "broker/controller/quorum_state.h"
+#include "broker/quorum/quorum_state.h"
 
 #include <errno.h>
 #include <inttypes.h>
