@@ -100,6 +100,7 @@ struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter) {
                           .voter = voter,
                           .match_offset = -1,
                           .fetched_ms = -1,
+                          .fetched_end = -1,
                           .caught_up_ms = -1,
                           .told_hw = -1};
     return peer;
@@ -211,14 +212,17 @@ static void send_fetch(struct raft *raft) {
     struct raft_effect *effect = raft_emit(raft, RAFT_SEND);
     effect->to = to;
     effect->id = raft->next_id++;
+    /* The first fetch does not wait: its answer says that the leader is there, and what is
+     * committed. */
     effect->request = (struct raft_request){
         .kind = RAFT_FETCH,
         .fetch = {.replica = raft->config.self,
                   .epoch = raft->ballot.epoch,
                   .from = raft_log_last(&raft->log),
-                  .max_wait_ms = raft->config.fetch_wait_ms},
+                  .max_wait_ms = raft->fetched ? raft->config.fetch_wait_ms : 0},
     };
     raft->fetch_id = effect->id;
+    raft->fetch_to = to;
 }
 
 static bool fetches(const struct raft *raft) {
@@ -230,6 +234,7 @@ static bool fetches(const struct raft *raft) {
 static bool has_message(const struct raft *raft, const struct peer *peer) {
     switch (raft->role) {
     case RAFT_PROSPECTIVE:
+        return peer->answer != BALLOT_GRANTED;
     case RAFT_CANDIDATE:
         return peer->answer == BALLOT_OPEN;
     case RAFT_LEADER:
@@ -355,15 +360,21 @@ void raft_answer(struct raft *raft, int64_t now_ms, uint64_t id, const struct ra
     raft_poll(raft);
 }
 
-void raft_request_failed(struct raft *raft, int64_t now_ms, uint64_t id) {
+void raft_request_failed(struct raft *raft, int64_t now_ms, uint64_t id, bool broken) {
     advance_time(raft, now_ms);
     struct peer *peer = raft_peer_of_request(raft, id);
     if (raft->fetch_id == id) {
         raft->fetch_id = 0;
         raft->fetch_at_ms = now_ms + raft->config.retry_ms;
+        if (broken && raft->role == RAFT_FOLLOWER && raft->fetch_to == raft->ballot.leader_id) {
+            raft_doubt_leader(raft);
+        }
     } else if (peer != NULL && id != 0) {
         peer->request_id = 0;
         peer->send_at_ms = now_ms + raft->config.retry_ms;
+        if (broken) {
+            raft_on_vote_unreachable(raft, peer);
+        }
     }
     raft_poll(raft);
 }
@@ -396,24 +407,6 @@ void raft_resign(struct raft *raft, int64_t now_ms) {
 
 /* ---- Life ------------------------------------------------------------------------------------ */
 
-/* The log is newer than the ballot when the ballot's file was lost or is older. */
-static void restore_role(struct raft *raft) {
-    struct raft_position last = raft_log_last(&raft->log);
-    const struct raft_ballot *ballot = &raft->ballot;
-    if (last.epoch > ballot->epoch) {
-        raft_become_unattached(raft, last.epoch, RAFT_KEY_NONE);
-    } else if (ballot->leader_id == raft->config.self.id) {
-        raft->role = RAFT_RESIGNED; /* it led, and others may think that it does */
-        raft->timer_ms =
-            raft->now_ms + raft->config.election_timeout_ms +
-            (int64_t)raft_random_below(raft, (uint64_t)raft->config.election_timeout_ms);
-    } else if (ballot->leader_id >= 0) {
-        raft_become_follower(raft, ballot->epoch, ballot->leader_id);
-    } else {
-        raft_become_unattached(raft, ballot->epoch, ballot->voted);
-    }
-}
-
 struct raft *raft_new(const struct raft_config *config, const struct raft_stored *stored,
                       int64_t now_ms) {
     struct raft *raft = NEW(struct raft);
@@ -425,11 +418,7 @@ struct raft *raft_new(const struct raft_config *config, const struct raft_stored
     raft->role = RAFT_UNATTACHED;
     raft_log_init(&raft->log, stored);
     raft_voters_apply(raft);
-    restore_role(raft);
-    const struct raft_voters *voters = raft_log_voters(&raft->log);
-    if (raft_is_voter(raft) && voters->count == 1) {
-        raft_become_prospective(raft); /* nobody else to wait for */
-    }
+    raft_restore_role(raft);
     raft_poll(raft);
     return raft;
 }

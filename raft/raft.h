@@ -203,11 +203,17 @@ struct raft_voters_at {
     struct raft_voters voters;
 };
 
-/* What a restarted node finds on its disk; all of it is synced. */
+/*
+ * What a restarted node finds on its disk; all of it is synced. A node whose disk was lost starts
+ * with nothing of it and with another directory id in raft_config: it is not the voter that it was,
+ * answers votes that are asked of that one with INVALID_VOTER_KEY, and is an observer until it is
+ * added. Where the voters' directory ids are unknown (static quorums) nobody can tell: then a lost
+ * disk may break what was agreed on, as in Kafka.
+ */
 struct raft_stored {
     struct raft_ballot ballot; /* epoch 0, leader -1, voted -1 where there is none */
     struct raft_position start;
-    int64_t end_offset;
+    int64_t end_offset; /* start at least: a log that ends before its snapshot is dropped */
     const struct raft_epoch_start *epochs; /* ascending, from start on */
     int epoch_count;
     struct raft_voters voters; /* before any record: of the configuration, or of the snapshot */
@@ -237,8 +243,14 @@ void raft_request(struct raft *raft, int64_t now_ms, uint64_t token,
 void raft_answer(struct raft *raft, int64_t now_ms, uint64_t id, const struct raft_reply *reply,
                  const struct raft_batch *batches, int batch_count);
 
-/* No answer came: the connection broke, or it took too long. */
-void raft_request_failed(struct raft *raft, int64_t now_ms, uint64_t id);
+/*
+ * No answer came. `broken`: the peer refused, reset or closed the connection, so its process is
+ * gone or going; a connection that this node closes, a time-out and a network that swallows
+ * everything are not that. A follower whose fetch to the leader is broken stands for election after
+ * a short grace unless a fetch succeeds before; other voters that still hear the leader keep it
+ * from that.
+ */
+void raft_request_failed(struct raft *raft, int64_t now_ms, uint64_t id, bool broken);
 
 /* Proposes `count` records as one batch: NONE and RAFT_APPEND with this token, or
  * NOT_LEADER_OR_FOLLOWER. */
@@ -246,18 +258,35 @@ MUST_CHECK enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint
                                          int32_t count, int64_t *base_offset);
 
 /*
- * Changes the voters by one that is added or removed. NONE: RAFT_VOTERS_CHANGED with this token
- * follows. NOT_LEADER_OR_FOLLOWER; REQUEST_TIMED_OUT: another change is under way, or this leader
- * has not committed anything yet; INVALID_REQUEST: not a change by one, or none would be left.
+ * Writes a voter set: with one voter more, with one less (this node too: it resigns when that is
+ * committed), with the same ones (what the caller keeps with them, endpoints and version ranges,
+ * has changed; UpdateRaftVoter), or with directory ids in place of unknown ones. NONE:
+ * RAFT_VOTERS_CHANGED with this token follows. Otherwise, in this order:
+ *   NOT_LEADER_OR_FOLLOWER
+ *   REQUEST_TIMED_OUT  another change is under way, or this leader has not committed anything yet
+ *   INVALID_REQUEST    any other change, or none would be left
+ *   DUPLICATE_VOTER    the new one's node id is a voter's
+ *   REQUEST_TIMED_OUT  the new one has not caught up, or has not fetched for an hour
  */
 MUST_CHECK enum kafka_error raft_change_voters(struct raft *raft, int64_t now_ms, uint64_t token,
                                                const struct raft_voters *voters);
+
+/* The same with one key: AddRaftVoter, and RemoveRaftVoter (also VOTER_NOT_FOUND). */
+MUST_CHECK enum kafka_error raft_add_voter(struct raft *raft, int64_t now_ms, uint64_t token,
+                                           struct raft_key key);
+MUST_CHECK enum kafka_error raft_remove_voter(struct raft *raft, int64_t now_ms, uint64_t token,
+                                              struct raft_key key);
 
 /* All below end_offset of what was appended in this generation (the last one of a RAFT_APPEND
  * carried out) is on the disk. */
 void raft_synced(struct raft *raft, int64_t now_ms, uint64_t generation, int64_t end_offset);
 
-/* The log starts at a snapshot now, and has nothing else (after RAFT_GET_SNAPSHOT). */
+/*
+ * The log starts at a snapshot now, and has nothing else. RAFT_GET_SNAPSHOT is answered once, by
+ * this or by raft_snapshot_failed(), whatever else happens meanwhile (another leader, say): until
+ * then this node neither fetches nor stands for election. The snapshot is that of the effect or a
+ * later one. Getting it has to end in bounded time.
+ */
 void raft_snapshot_installed(struct raft *raft, int64_t now_ms, struct raft_position snapshot,
                              const struct raft_voters *voters);
 void raft_snapshot_failed(struct raft *raft, int64_t now_ms);
@@ -268,7 +297,10 @@ void raft_snapshot_progress(struct raft *raft, int64_t now_ms);
 /* What is below a snapshot of this node's own, at or below the high watermark, was dropped. */
 void raft_log_started(struct raft *raft, struct raft_position snapshot);
 
-/* A leader hands over and a follower goes: controlled shutdown. */
+/*
+ * A leader hands over (controlled shutdown): it tells the voters, who is to succeed first. The new
+ * leader tells its own begin; raft_leader_id() is another's then. Nothing when it does not lead.
+ */
 void raft_resign(struct raft *raft, int64_t now_ms);
 
 /* ---- Questions ------------------------------------------------------------------------------- */

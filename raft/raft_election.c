@@ -26,13 +26,29 @@ static int64_t random_election_timeout(struct raft *raft) {
     return timeout + (int64_t)raft_random_below(raft, (uint64_t)timeout);
 }
 
-/* Leaves the old role. Requests in flight stay so: their answers are of the old epoch or harmless.
- */
+static int64_t random_first_election(struct raft *raft) {
+    int64_t spread = FIRST_ELECTION_MAX_MS - FIRST_ELECTION_MIN_MS;
+    return FIRST_ELECTION_MIN_MS + (int64_t)raft_random_below(raft, (uint64_t)spread);
+}
+
+/* Before a leader that seems gone is stood against. */
+static int64_t random_grace(struct raft *raft) {
+    int64_t most = raft->config.fetch_timeout_ms;
+    int64_t least = (int64_t)GRACE_MS << raft->doubt_round;
+    if (least < most) {
+        raft->doubt_round++;
+    }
+    int64_t grace = least + (int64_t)raft_random_below(raft, (uint64_t)least * 2);
+    return grace < most ? grace : most;
+}
+
+/* Leaves the old role. A fetch in flight is given up, it may hang at a leader that is gone; other
+ * requests stay in flight: their answers are of the old epoch or harmless. */
 static void set_role(struct raft *raft, enum raft_role role) {
     bool led = raft->role == RAFT_LEADER && role != RAFT_LEADER;
     raft->role = role;
     raft->fetched = false;
-    raft->installing = false;
+    raft->fetch_id = 0;
     if (led) {
         raft_leader_end(raft);
     }
@@ -53,11 +69,26 @@ void raft_become_unattached(struct raft *raft, int32_t epoch, struct raft_key vo
 void raft_become_follower(struct raft *raft, int32_t epoch, int32_t leader_id) {
     ASSERT(leader_id != raft->config.self.id);
     struct raft_key voted = epoch == raft->ballot.epoch ? raft->ballot.voted : RAFT_KEY_NONE;
+    if (epoch != raft->ballot.epoch || leader_id != raft->ballot.leader_id) {
+        raft->doubted = false;
+        raft->doubt_round = 0;
+    }
     set_ballot(raft, epoch, leader_id, voted);
     set_role(raft, RAFT_FOLLOWER);
     raft->backoff_round = 0;
-    raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;
+    int64_t wait = raft->doubted ? random_grace(raft) : raft->config.fetch_timeout_ms;
+    raft->timer_ms = raft->now_ms + wait;
     raft->fetch_at_ms = raft->now_ms;
+}
+
+void raft_doubt_leader(struct raft *raft) {
+    raft->fetched = false; /* it is not heard any more: others may be elected */
+    if (raft->doubted) {
+        return; /* the timer runs already */
+    }
+    raft->doubted = true;
+    int64_t stands_at = raft->now_ms + random_grace(raft);
+    raft->timer_ms = stands_at < raft->timer_ms ? stands_at : raft->timer_ms;
 }
 
 void raft_become_resigned(struct raft *raft) {
@@ -72,6 +103,7 @@ void raft_become_resigned(struct raft *raft) {
 static void open_ballots(struct raft *raft) {
     for (int i = 0; i < raft->peer_count; i++) {
         raft->peers[i].answer = BALLOT_OPEN;
+        raft->peers[i].unreachable = false;
         raft->peers[i].request_id = 0; /* an answer to an old question is none to this one */
         raft->peers[i].send_at_ms = raft->now_ms;
     }
@@ -81,7 +113,7 @@ static void open_ballots(struct raft *raft) {
 static void count_ballots(struct raft *raft);
 
 void raft_become_prospective(struct raft *raft) {
-    ASSERT(raft_is_voter(raft));
+    ASSERT(raft_is_voter(raft) && !raft->installing);
     set_role(raft, RAFT_PROSPECTIVE);
     open_ballots(raft);
     count_ballots(raft);
@@ -124,14 +156,21 @@ static void election_lost(struct raft *raft) {
 
 /* ---- Votes that come back -------------------------------------------------------------------- */
 
+/* An election is lost when those that could still grant are too few. Who is unreachable counts
+ * among the others once somebody has rejected: nobody waits for the dead when two candidates have
+ * split the votes of the living. Without a rejection it is waited for, it may be about to start. */
 static void count_ballots(struct raft *raft) {
     int voters = raft_log_voters(&raft->log)->count;
     int granted = raft_is_voter(raft);
     int rejected = 0;
+    int unreachable = 0;
     for (int i = 0; i < raft->peer_count; i++) {
-        granted += raft->peers[i].voter && raft->peers[i].answer == BALLOT_GRANTED;
-        rejected += raft->peers[i].voter && raft->peers[i].answer == BALLOT_REJECTED;
+        const struct peer *peer = &raft->peers[i];
+        granted += peer->voter && peer->answer == BALLOT_GRANTED;
+        rejected += peer->voter && peer->answer == BALLOT_REJECTED;
+        unreachable += peer->voter && peer->answer == BALLOT_OPEN && peer->unreachable;
     }
+    rejected += rejected > 0 ? unreachable : 0;
     int majority = voters / 2 + 1;
     if (granted >= majority) {
         if (raft->role == RAFT_PROSPECTIVE) {
@@ -159,7 +198,16 @@ void raft_on_vote_reply(struct raft *raft, struct peer *peer, const struct raft_
         return; /* asked again in a while */
     }
     peer->answer = reply->granted ? BALLOT_GRANTED : BALLOT_REJECTED;
+    peer->send_at_ms =
+        raft->now_ms + PRE_VOTE_AGAIN_MS + (int64_t)raft_random_below(raft, PRE_VOTE_AGAIN_MS);
     count_ballots(raft);
+}
+
+void raft_on_vote_unreachable(struct raft *raft, struct peer *peer) {
+    if (raft->role == RAFT_PROSPECTIVE || raft->role == RAFT_CANDIDATE) {
+        peer->unreachable = true;
+        count_ballots(raft);
+    }
 }
 
 /* ---- Votes that are asked for ---------------------------------------------------------------- */
@@ -245,9 +293,6 @@ void raft_observe(struct raft *raft, int32_t epoch, int32_t leader_id) {
         }
     } else if (leader_id >= 0 && raft->ballot.leader_id < 0) {
         raft_become_follower(raft, epoch, leader_id);
-    } else if (leader_id >= 0 && leader_id == raft->ballot.leader_id &&
-               (raft->role == RAFT_UNATTACHED || raft->role == RAFT_PROSPECTIVE)) {
-        raft_become_follower(raft, epoch, leader_id);
     }
 }
 
@@ -259,6 +304,9 @@ void raft_on_begin_epoch(struct raft *raft, uint64_t token, const struct raft_be
         error = ERROR_FENCED_LEADER_EPOCH;
     } else {
         raft_observe(raft, begin->epoch, begin->leader_id);
+        if (raft->role == RAFT_PROSPECTIVE && begin->leader_id == raft->ballot.leader_id) {
+            raft_become_follower(raft, begin->epoch, begin->leader_id); /* it is alive */
+        }
         if (begin->voter.id >= 0 && !raft_key_matches(begin->voter, raft->config.self)) {
             error = ERROR_INVALID_VOTER_KEY;
         }
@@ -297,17 +345,42 @@ void raft_on_end_epoch(struct raft *raft, uint64_t token, const struct raft_end_
     if (raft->role == RAFT_FOLLOWER && raft->ballot.leader_id == end->leader_id &&
         raft_is_voter(raft)) {
         raft->fetched = false; /* it hears this leader no more: others may be elected */
+        raft->doubted = true;
         raft->timer_ms = raft->now_ms + succession_delay(raft, end);
         if (raft->timer_ms == raft->now_ms) {
-            raft_become_prospective(raft);
+            raft_election_tick(raft);
         }
     }
 }
 
-/* ---- Time ------------------------------------------------------------------------------------ */
+/* ---- Start and time
+ * ------------------------------------------------------------------------------------ */
+
+/* The log is newer than the ballot when the ballot's file was lost or is older. */
+void raft_restore_role(struct raft *raft) {
+    const struct raft_ballot *ballot = &raft->ballot;
+    int32_t last_epoch = raft_log_last(&raft->log).epoch;
+    if (last_epoch > ballot->epoch) {
+        raft_become_unattached(raft, last_epoch, RAFT_KEY_NONE);
+        raft->timer_ms = raft->now_ms + random_first_election(raft);
+    } else if (ballot->leader_id == raft->config.self.id) {
+        /* It led, others may think that it does, and are told. They stand first. */
+        raft->role = RAFT_RESIGNED;
+        raft->timer_ms = raft->now_ms + FIRST_ELECTION_MAX_MS + random_first_election(raft);
+    } else if (ballot->leader_id >= 0) {
+        raft->doubted = true;
+        raft_become_follower(raft, ballot->epoch, ballot->leader_id);
+    } else {
+        raft_become_unattached(raft, ballot->epoch, ballot->voted);
+        raft->timer_ms = raft->now_ms + random_first_election(raft);
+    }
+    if (raft_is_voter(raft) && raft_log_voters(&raft->log)->count == 1) {
+        raft_become_prospective(raft); /* nobody else to wait for */
+    }
+}
 
 void raft_election_tick(struct raft *raft) {
-    bool voter = raft_is_voter(raft);
+    bool voter = raft_is_voter(raft) && !raft->installing;
     switch (raft->role) {
     case RAFT_UNATTACHED:
     case RAFT_FOLLOWER:
@@ -332,6 +405,7 @@ void raft_election_tick(struct raft *raft) {
     case RAFT_RESIGNED:
         if (raft->ballot.epoch < INT32_MAX) {
             raft_become_unattached(raft, raft->ballot.epoch + 1, RAFT_KEY_NONE);
+            raft->timer_ms = raft->now_ms + random_first_election(raft);
         }
         break;
     case RAFT_LEADER:

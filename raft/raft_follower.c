@@ -61,6 +61,7 @@ static void get_snapshot(struct raft *raft, struct raft_position snapshot) {
         return; /* of the past: nothing that is missing here */
     }
     raft->installing = true;
+    raft->installing_epoch = raft->ballot.epoch;
     struct raft_effect *effect = raft_emit(raft, RAFT_GET_SNAPSHOT);
     effect->to = raft->ballot.leader_id;
     effect->position = snapshot;
@@ -69,17 +70,22 @@ static void get_snapshot(struct raft *raft, struct raft_position snapshot) {
 void raft_on_fetch_reply(struct raft *raft, uint64_t id, const struct raft_reply *reply,
                          const struct raft_batch *batches, int batch_count) {
     raft->fetch_at_ms = raft->now_ms + raft->config.retry_ms;
+    raft_observe(raft, reply->epoch, reply->leader_id);
+    if (reply->error == ERROR_NOT_LEADER_OR_FOLLOWER && raft->role == RAFT_FOLLOWER &&
+        reply->epoch == raft->ballot.epoch && raft->fetch_to == raft->ballot.leader_id) {
+        raft_doubt_leader(raft); /* it says so itself: it has resigned */
+    }
     if (reply->error != ERROR_NONE) {
-        raft_observe(raft, reply->epoch, reply->leader_id);
         return;
     }
-    raft_observe(raft, reply->epoch, reply->leader_id);
     bool current = raft->role == RAFT_FOLLOWER && reply->epoch == raft->ballot.epoch &&
                    reply->leader_id == raft->ballot.leader_id && !raft->installing;
     if (!current) {
         return;
     }
     raft->fetched = true;
+    raft->doubted = false;
+    raft->doubt_round = 0;
     raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;
     int64_t end_before = raft->log.end_offset;
     switch (reply->fetch) {
@@ -105,6 +111,7 @@ void raft_on_fetch_reply(struct raft *raft, uint64_t id, const struct raft_reply
 void raft_snapshot_installed(struct raft *raft, int64_t now_ms, struct raft_position snapshot,
                              const struct raft_voters *voters) {
     ASSERT(now_ms >= raft->now_ms);
+    ASSERT(raft->installing && snapshot.offset >= raft->log.high_watermark);
     raft->now_ms = now_ms;
     raft_log_reset(&raft->log, snapshot, voters);
     raft_voters_apply(raft);
@@ -125,7 +132,8 @@ void raft_snapshot_failed(struct raft *raft, int64_t now_ms) {
 void raft_snapshot_progress(struct raft *raft, int64_t now_ms) {
     ASSERT(now_ms >= raft->now_ms);
     raft->now_ms = now_ms;
-    if (raft->installing) {
+    if (raft->installing && raft->role == RAFT_FOLLOWER &&
+        raft->installing_epoch == raft->ballot.epoch) {
         raft->timer_ms = now_ms + raft->config.fetch_timeout_ms;
     }
 }

@@ -8,6 +8,27 @@
 /* Observers that a leader remembers; the one that was heard of least recently makes room. */
 #define OBSERVERS_MAX 64
 
+/*
+ * When a node that has heard of no leader since it started stands for the first time, at random in
+ * this span. Pre-vote makes standing harmless, so there is no reason to wait for an election
+ * timeout; the span only keeps nodes that start together from standing together.
+ */
+#define FIRST_ELECTION_MIN_MS 20
+#define FIRST_ELECTION_MAX_MS 150
+
+/*
+ * How long a follower that lost its leader waits before it stands: from GRACE_MS to three times as
+ * much, and each time that it is refused twice as long. Long enough for a connection to be made
+ * anew, and spread so that two followers do not stand together.
+ */
+#define GRACE_MS 50
+
+/* After this a voter that refused a pre-vote is asked again: it may have lost the leader too. */
+#define PRE_VOTE_AGAIN_MS 50
+
+/* A new voter has fetched within this time (KIP-853). */
+#define NEW_VOTER_FETCHED_MS (60 * 60 * 1000)
+
 enum ballot_answer { BALLOT_OPEN, BALLOT_GRANTED, BALLOT_REJECTED };
 
 /* Another replica. */
@@ -18,10 +39,12 @@ struct peer {
     uint64_t request_id; /* in flight; 0: none */
     int64_t send_at_ms;  /* not before */
     enum ballot_answer answer;
-    bool told; /* resigned: it has answered */
+    bool unreachable; /* nobody listened when it was last asked to vote */
+    bool told;        /* resigned: it has answered */
 
     int64_t match_offset; /* synced there, as it said in this epoch; -1: unknown */
     int64_t fetched_ms;   /* -1: not in this epoch */
+    int64_t fetched_end;  /* this leader's log end at that time */
     int64_t caught_up_ms; /* -1: never */
     int64_t told_hw;      /* the last high watermark sent */
 };
@@ -57,9 +80,13 @@ struct raft {
 
     /* Follower, or looking for a leader. */
     uint64_t fetch_id; /* in flight; 0: none */
+    int32_t fetch_to;
     int64_t fetch_at_ms;
-    bool fetched;    /* from this leader, in this epoch */
-    bool installing; /* a snapshot */
+    bool fetched; /* from this leader, in this epoch: it is heard */
+    bool doubted; /* this leader is gone as far as this node can see, or never was heard */
+    int doubt_round;
+    bool installing; /* a snapshot; in every role, until the caller has done with it */
+    int32_t installing_epoch;
 
     /* Leader. */
     int64_t epoch_start;
@@ -103,13 +130,18 @@ void raft_become_follower(struct raft *raft, int32_t epoch, int32_t leader_id);
 void raft_become_prospective(struct raft *raft);
 void raft_become_resigned(struct raft *raft);
 
+/* The leader that is followed does not lead any more, or its process is gone. */
+void raft_doubt_leader(struct raft *raft);
+
 /* A peer spoke of this epoch and leader (-1: of none). */
 void raft_observe(struct raft *raft, int32_t epoch, int32_t leader_id);
 
 void raft_on_vote(struct raft *raft, uint64_t token, const struct raft_vote *vote);
 void raft_on_vote_reply(struct raft *raft, struct peer *peer, const struct raft_reply *reply);
+void raft_on_vote_unreachable(struct raft *raft, struct peer *peer);
 void raft_on_begin_epoch(struct raft *raft, uint64_t token, const struct raft_begin_epoch *begin);
 void raft_on_end_epoch(struct raft *raft, uint64_t token, const struct raft_end_epoch *end);
+void raft_restore_role(struct raft *raft);
 void raft_election_tick(struct raft *raft);
 
 /* Answers with what every answer says; for more, the effect is the caller's to complete. */

@@ -186,6 +186,16 @@ static bool needs_snapshot(const struct raft *raft, struct raft_position from) {
            (from.offset == start.offset && from.epoch != start.epoch) || from.epoch < start.epoch;
 }
 
+/* It has all that there is, or all that there was when it fetched last. */
+static void note_caught_up(const struct raft *raft, struct peer *peer, int64_t offset) {
+    if (offset >= raft->log.end_offset) {
+        peer->caught_up_ms = raft->now_ms;
+    } else if (peer->fetched_end >= 0 && offset >= peer->fetched_end) {
+        peer->caught_up_ms = peer->fetched_ms;
+    }
+    peer->fetched_end = raft->log.end_offset;
+}
+
 void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *fetch) {
     enum kafka_error error = check_fetch(raft, fetch);
     if (error != ERROR_NONE) {
@@ -194,6 +204,7 @@ void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *f
     }
     struct peer *peer = fetching_peer(raft, fetch->replica);
     if (peer != NULL) {
+        note_caught_up(raft, peer, fetch->from.offset);
         peer->fetched_ms = raft->now_ms;
         /* It knows who leads: no need to tell it before it falls silent. */
         peer->send_at_ms = raft->now_ms + raft->config.fetch_timeout_ms / 2;
@@ -209,9 +220,6 @@ void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *f
     }
     if (peer != NULL) {
         peer->match_offset = fetch->from.offset;
-        if (fetch->from.offset == raft->log.end_offset) {
-            peer->caught_up_ms = raft->now_ms;
-        }
     }
     park(raft, token, fetch);
     raft_leader_advance(raft); /* answers it too, when there is something to say */
@@ -235,33 +243,105 @@ enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint64_t token,
 
 /* ---- Voters ---------------------------------------------------------------------------------- */
 
-static int keys_not_in(const struct raft_voters *a, const struct raft_voters *b) {
-    int missing = 0;
+static bool same_key(struct raft_key a, struct raft_key b) {
+    return a.id == b.id && uuid_equal(a.directory_id, b.directory_id);
+}
+
+/* How many keys of `a` are not in `b`; *missing is the last of them. */
+static int keys_not_in(const struct raft_voters *a, const struct raft_voters *b,
+                       struct raft_key *missing) {
+    int count = 0;
     for (int i = 0; i < a->count; i++) {
         bool found = false;
         for (int j = 0; j < b->count; j++) {
-            found = found || (a->keys[i].id == b->keys[j].id &&
-                              uuid_equal(a->keys[i].directory_id, b->keys[j].directory_id));
+            found = found || same_key(a->keys[i], b->keys[j]);
         }
-        missing += !found;
+        if (!found) {
+            *missing = a->keys[i];
+            count++;
+        }
     }
-    return missing;
+    return count;
+}
+
+/* Directory ids become known, of voters whose node ids stay. */
+static bool makes_known(const struct raft_voters *now, const struct raft_voters *voters) {
+    if (voters->count != now->count) {
+        return false;
+    }
+    for (int i = 0; i < now->count; i++) {
+        bool found = false;
+        for (int j = 0; j < voters->count; j++) {
+            found = found || (now->keys[i].id == voters->keys[j].id &&
+                              (same_key(now->keys[i], voters->keys[j]) ||
+                               uuid_is_zero(now->keys[i].directory_id)));
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool ids_differ(const struct raft_voters *voters) {
+    for (int i = 0; i < voters->count; i++) {
+        for (int j = 0; j < i; j++) {
+            if (voters->keys[i].id == voters->keys[j].id) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* A voter that lacks much of the log would hold up everything that is to be committed. */
+static enum kafka_error check_new_voter(struct raft *raft, struct raft_key key) {
+    const struct raft_voters *voters = raft_log_voters(&raft->log);
+    for (int i = 0; i < voters->count; i++) {
+        if (voters->keys[i].id == key.id) {
+            return ERROR_DUPLICATE_VOTER;
+        }
+    }
+    const struct peer *peer = raft_peer(raft, key);
+    if (peer == NULL || peer->caught_up_ms < 0 ||
+        peer->fetched_ms < raft->now_ms - NEW_VOTER_FETCHED_MS) {
+        return ERROR_REQUEST_TIMED_OUT;
+    }
+    return ERROR_NONE;
+}
+
+static enum kafka_error check_voters(struct raft *raft, const struct raft_voters *voters) {
+    const struct raft_voters *now = raft_log_voters(&raft->log);
+    if (voters->count < 1 || voters->count > RAFT_VOTERS_MAX) {
+        return ERROR_INVALID_REQUEST;
+    }
+    struct raft_key key;
+    int removed = keys_not_in(now, voters, &key);
+    int added = keys_not_in(voters, now, &key);
+    if (added == 1 && removed == 0 && voters->count == now->count + 1) {
+        return check_new_voter(raft, key);
+    }
+    bool allowed = (added == 0 && removed <= 1) || makes_known(now, voters); /* by one, or none */
+    return allowed && ids_differ(voters) ? ERROR_NONE : ERROR_INVALID_REQUEST;
+}
+
+static enum kafka_error check_can_change(const struct raft *raft) {
+    if (raft->role != RAFT_LEADER) {
+        return ERROR_NOT_LEADER_OR_FOLLOWER;
+    }
+    return raft->leading_told && !raft->change.pending ? ERROR_NONE : ERROR_REQUEST_TIMED_OUT;
 }
 
 enum kafka_error raft_change_voters(struct raft *raft, int64_t now_ms, uint64_t token,
                                     const struct raft_voters *voters) {
     ASSERT(now_ms >= raft->now_ms);
     raft->now_ms = now_ms;
-    if (raft->role != RAFT_LEADER) {
-        return ERROR_NOT_LEADER_OR_FOLLOWER;
+    enum kafka_error error = check_can_change(raft);
+    if (error == ERROR_NONE) {
+        error = check_voters(raft, voters);
     }
-    if (!raft->leading_told || raft->change.pending) {
-        return ERROR_REQUEST_TIMED_OUT;
-    }
-    const struct raft_voters *now = raft_log_voters(&raft->log);
-    if (voters->count < 1 || voters->count > RAFT_VOTERS_MAX ||
-        keys_not_in(voters, now) + keys_not_in(now, voters) != 1) {
-        return ERROR_INVALID_REQUEST;
+    if (error != ERROR_NONE) {
+        return error;
     }
     raft->change =
         (struct voters_change){.pending = true, .token = token, .offset = raft->log.end_offset};
@@ -270,6 +350,36 @@ enum kafka_error raft_change_voters(struct raft *raft, int64_t now_ms, uint64_t 
     raft_leader_advance(raft);
     raft_poll(raft);
     return ERROR_NONE;
+}
+
+enum kafka_error raft_add_voter(struct raft *raft, int64_t now_ms, uint64_t token,
+                                struct raft_key key) {
+    struct raft_voters voters = *raft_log_voters(&raft->log);
+    if (raft->role == RAFT_LEADER && voters.count == RAFT_VOTERS_MAX) {
+        return ERROR_INVALID_REQUEST;
+    }
+    if (voters.count < RAFT_VOTERS_MAX) {
+        voters.keys[voters.count++] = key;
+    }
+    return raft_change_voters(raft, now_ms, token, &voters);
+}
+
+enum kafka_error raft_remove_voter(struct raft *raft, int64_t now_ms, uint64_t token,
+                                   struct raft_key key) {
+    enum kafka_error error = check_can_change(raft);
+    if (error != ERROR_NONE) {
+        return error;
+    }
+    struct raft_voters voters = *raft_log_voters(&raft->log);
+    int at = 0;
+    while (at < voters.count && !same_key(voters.keys[at], key)) {
+        at++;
+    }
+    if (at == voters.count) {
+        return ERROR_VOTER_NOT_FOUND;
+    }
+    voters.keys[at] = voters.keys[--voters.count];
+    return raft_change_voters(raft, now_ms, token, &voters);
 }
 
 /* ---- Begin, time and end --------------------------------------------------------------------- */
@@ -281,6 +391,8 @@ void raft_leader_begin(struct raft *raft) {
         peer->send_at_ms = raft->now_ms;
         peer->match_offset = -1;
         peer->fetched_ms = raft->now_ms; /* the clock of check-quorum starts here */
+        peer->fetched_end = -1;
+        peer->caught_up_ms = -1;
         peer->told_hw = -1;
     }
     raft->leading_told = false;

@@ -877,7 +877,7 @@ static void handle_node_event(struct world *world, struct node *node, struct eve
         settle(world, node, event->entries);
         break;
     case EVENT_TIMEOUT:
-        raft_request_failed(node->raft, world->now_ms, event->id);
+        raft_request_failed(node->raft, world->now_ms, event->id, false);
         settle(world, node, NULL);
         break;
     case EVENT_SNAPSHOT:
