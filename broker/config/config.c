@@ -157,6 +157,16 @@ static int check_support(struct config *config, struct errmsg *errmsg) {
     return 0;
 }
 
+/* Kafka's default of three replicas can never be met by a single node: committed offsets would not
+ * work until somebody configures it. A value that was given is left as it is. */
+static void default_to_one_replica(struct config *config) {
+    struct config_slot *slot = &config->values.slots[CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR];
+    if (!slot->set) {
+        slot->text = SLICE_LIT("1");
+        slot->number.integer = 1;
+    }
+}
+
 static int load(struct config *config, struct machine *machine, const char *path,
                 const char *const *overrides, int override_count, struct errmsg *errmsg) {
     int err = path == NULL ? 0 : read_file(config, machine, path, errmsg);
@@ -172,6 +182,12 @@ static int load(struct config *config, struct machine *machine, const char *path
     }
     if (err == 0) {
         err = config_parse_listeners(config, machine, errmsg);
+    }
+    if (err == 0) {
+        err = config_check_cluster(config, errmsg);
+    }
+    if (err == 0 && config->alone) {
+        default_to_one_replica(config);
     }
     if (err == 0) {
         err = config_parse_topics(config, errmsg);

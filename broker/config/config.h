@@ -63,6 +63,27 @@ const struct config_listener *config_listener_at(const struct config *config, in
 /* What clients are told for that listener (advertised.listeners). */
 const struct config_listener *config_advertised(const struct config *config, int index);
 
+/* The name of the listener through which brokers reach one another; NULL on a controller. */
+const char *config_inter_broker_listener(const struct config *config);
+
+/* process.roles. Alone: both roles, and no quorum is named but this node itself. */
+bool config_is_broker(const struct config *config);
+bool config_is_controller(const struct config *config);
+bool config_is_alone(const struct config *config);
+
+/* controller.quorum.voters (none: the voters are in the log), and
+ * controller.quorum.bootstrap.servers, whose ids are -1. */
+#define CONFIG_VOTERS_MAX 31
+struct config_address {
+    int32_t id;
+    const char *host;
+    int port;
+};
+int config_voter_count(const struct config *config);
+const struct config_address *config_voter_at(const struct config *config, int index);
+int config_bootstrap_server_count(const struct config *config);
+const struct config_address *config_bootstrap_server_at(const struct config *config, int index);
+
 int config_log_dir_count(const struct config *config);
 const char *config_log_dir(const struct config *config, int index);
 const char *config_metadata_dir(const struct config *config);

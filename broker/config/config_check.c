@@ -1,4 +1,4 @@
-/* Checks of values that depend on one another: identity, roles, quorum, directories. */
+/* Checks of values that depend on one another: identity, directories, related keys. */
 #include <errno.h>
 #include <inttypes.h>
 
@@ -16,7 +16,7 @@ static bool is_set(const struct config *config, enum config_id id) {
     return config->values.slots[id].set;
 }
 
-/* ---- Identity and roles ---------------------------------------------------------------------- */
+/* ---- Identity -------------------------------------------------------------------------------- */
 
 static int check_node_id(struct config *config, struct errmsg *errmsg) {
     struct config_slot *slots = config->values.slots;
@@ -39,80 +39,6 @@ static int check_node_id(struct config *config, struct errmsg *errmsg) {
     }
     slots[CONFIG_NODE_ID] = slots[CONFIG_BROKER_ID];
     return 0;
-}
-
-static int check_roles(struct config *config, struct errmsg *errmsg) {
-    struct slice roles = text(config, CONFIG_PROCESS_ROLES);
-    if (!config_list_contains(roles, "broker") || !config_list_contains(roles, "controller")) {
-        errmsg_set(errmsg,
-                   "process.roles=%.*s is not supported: this release runs single nodes; "
-                   "allowed: broker,controller",
-                   SLICE_ARG(roles));
-        return -EINVAL;
-    }
-    return 0;
-}
-
-/* "id@host:port" of the only voter. */
-static int check_voter(const struct config *config, struct slice voter, struct errmsg *errmsg) {
-    const uint8_t *at = memchr(voter.data, '@', voter.len);
-    int64_t id = -1;
-    if (at == NULL || !slice_parse_i64(slice_make(voter.data, (size_t)(at - voter.data)), &id) ||
-        id < 0 || memchr(at, ':', voter.len - (size_t)(at - voter.data)) == NULL) {
-        errmsg_set(errmsg, "controller.quorum.voters=%.*s is not valid; allowed: id@host:port",
-                   SLICE_ARG(voter));
-        return -EINVAL;
-    }
-    if (id != number(config, CONFIG_NODE_ID)) {
-        errmsg_set(errmsg,
-                   "controller.quorum.voters=%.*s does not name this node; this release runs "
-                   "single nodes; allowed: %" PRId64 "@host:port",
-                   SLICE_ARG(voter), number(config, CONFIG_NODE_ID));
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static int check_single(const struct config *config, enum config_id id, struct slice *only,
-                        struct errmsg *errmsg) {
-    struct slice list = text(config, id);
-    struct slice entry;
-    int count = 0;
-    while (config_list_next(&list, &entry)) {
-        *only = entry;
-        count++;
-    }
-    if (count > 1) {
-        errmsg_set(errmsg,
-                   "%s=%.*s is not supported: this release runs single nodes; allowed: this node "
-                   "alone",
-                   config_key(id)->name, SLICE_ARG(text(config, id)));
-        return -EINVAL;
-    }
-    return 0;
-}
-
-static int check_quorum(const struct config *config, struct errmsg *errmsg) {
-    struct slice voter = SLICE_NULL;
-    struct slice server = SLICE_NULL;
-    int err = check_single(config, CONFIG_CONTROLLER_QUORUM_VOTERS, &voter, errmsg);
-    if (err == 0 && !slice_is_null(voter)) {
-        err = check_voter(config, voter, errmsg);
-    }
-    if (err == 0) {
-        err = check_single(config, CONFIG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, &server, errmsg);
-    }
-    return err;
-}
-
-/* Kafka's default of three replicas can never be met by a single node: committed offsets would not
- * work until somebody configures it. A value that was given is left as it is. */
-static void default_to_one_replica(struct config *config) {
-    enum config_id id = CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR;
-    if (!is_set(config, id)) {
-        config->values.slots[id].text = SLICE_LIT("1");
-        config->values.slots[id].number.integer = 1;
-    }
 }
 
 /* ---- Directories ----------------------------------------------------------------------------- */
@@ -182,13 +108,9 @@ static int check_connections(const struct config *config, struct errmsg *errmsg)
 int config_check_together(struct config *config, struct errmsg *errmsg) {
     int err = check_node_id(config, errmsg);
     if (err == 0) {
-        err = check_roles(config, errmsg);
+        err = config_parse_quorum(config, errmsg);
     }
     if (err == 0) {
-        err = check_quorum(config, errmsg);
-    }
-    if (err == 0) {
-        default_to_one_replica(config);
         err = take_log_dirs(config, errmsg);
     }
     if (err == 0) {

@@ -52,6 +52,13 @@ struct config {
     const char **log_dirs;
     int log_dir_count;
     const char *metadata_dir;
+    bool is_broker;
+    bool is_controller;
+    bool alone;
+    struct config_address *voters;
+    int voter_count;
+    struct config_address *bootstrap_servers;
+    int bootstrap_server_count;
     struct config_listener_value *listener_values;
     int listener_value_count;
     int listener_value_cap;
@@ -69,10 +76,15 @@ void config_note(struct config *config, const char *key, const char *text);
 MUST_CHECK int config_parse_listeners(struct config *config, struct machine *machine,
                                       struct errmsg *errmsg);
 
+/* Parse roles, voters and bootstrap servers; and, once listeners are known, whether this node can
+ * be reached as what it is, and whether it is alone. -EINVAL. */
+MUST_CHECK int config_parse_quorum(struct config *config, struct errmsg *errmsg);
+MUST_CHECK int config_check_cluster(struct config *config, struct errmsg *errmsg);
+
 /* Parse barnabas.topics. -EINVAL. */
 MUST_CHECK int config_parse_topics(struct config *config, struct errmsg *errmsg);
 
-/* What one value alone does not tell: roles, quorum, directories, related keys. -EINVAL. */
+/* What one value alone does not tell: identity, directories, related keys. -EINVAL. */
 MUST_CHECK int config_check_together(struct config *config, struct errmsg *errmsg);
 
 /* Takes the value of a single listener; 1 when it is none that is honoured. -EINVAL. */

@@ -172,12 +172,22 @@ static int mark_controllers(struct config *config, struct errmsg *errmsg) {
                 strncasecmp((const char *)entry.data, listener->name, entry.len) == 0;
         }
         clients += !listener->controller;
-        if (listener->controller) {
-            config_note(config, "controller.listener.names",
-                        "the controller's listener is not opened: a single node needs none");
+        if (listener->controller && !config->is_controller) {
+            errmsg_set(errmsg,
+                       "listeners names %s, which controller.listener.names gives to the "
+                       "controllers; allowed with process.roles=broker: other listeners",
+                       listener->name);
+            return -EINVAL;
         }
     }
-    if (clients == 0) {
+    if (clients > 0 && !config->is_broker) {
+        errmsg_set(errmsg,
+                   "listeners=%.*s has listeners for clients; allowed with "
+                   "process.roles=controller: only those of controller.listener.names",
+                   SLICE_ARG(text(config, CONFIG_LISTENERS)));
+        return -EINVAL;
+    }
+    if (clients == 0 && config->is_broker) {
         errmsg_set(errmsg,
                    "listeners=%.*s leaves nothing for clients; allowed: at least one "
                    "listener that is not in controller.listener.names",

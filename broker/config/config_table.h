@@ -36,6 +36,8 @@
       "Whether the controller regularly gives leadership back to preferred replicas.") \
     X(BACKGROUND_THREADS, "background.threads", INT, "10", ">=1", CLUSTER_WIDE, 0, MEANINGLESS, \
       "Threads for background jobs in Kafka; Barnabas sizes its worker pool itself.") \
+    X(BARNABAS_CLUSTER_ID, "barnabas.cluster.id", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
+      "The id of the cluster: log directories that are not formatted become its own at the start, those of another cluster are refused.") \
     X(BARNABAS_TOPICS, "barnabas.topics", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
       "Topics to create at the start when they are missing: name:partitions[:replicas][;key=value]..., separated by commas.") \
     X(BROKER_HEARTBEAT_INTERVAL_MS, "broker.heartbeat.interval.ms", INT, "2000", "", READ_ONLY, 0, IGNORED, \

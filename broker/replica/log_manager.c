@@ -95,6 +95,17 @@ void log_manager_start(struct log_manager *manager) {
     checkpoints_start(manager);
 }
 
+int64_t log_manager_previous_broker_epoch(const struct log_manager *manager) {
+    int64_t epoch = manager->dirs[0].broker_epoch;
+    for (int i = 0; i < manager->dir_count; i++) {
+        const struct log_dir *dir = &manager->dirs[i];
+        if (!dir->clean || dir->broker_epoch != epoch) {
+            return -1;
+        }
+    }
+    return epoch;
+}
+
 /* ---- Stop ------------------------------------------------------------------------------------ */
 
 static int64_t broker_epoch(const struct node *node) {

@@ -43,6 +43,10 @@ void log_manager_stop(struct log_manager *manager, void (*done)(void *ctx), void
 /* The directory of __cluster_metadata-0's parent: metadata.log.dir or the first log dir. */
 const char *log_manager_metadata_dir(const struct log_manager *manager);
 
+/* The epoch of the broker that shut down cleanly in all log dirs, -1 where it did not: with it a
+ * broker proves at its registration that it has lost nothing. */
+int64_t log_manager_previous_broker_epoch(const struct log_manager *manager);
+
 /* Configured log dirs, for registration, placement and DescribeLogDirs. */
 int log_manager_dir_count(const struct log_manager *manager);
 const char *log_manager_dir_path(const struct log_manager *manager, int index);

@@ -31,9 +31,10 @@ struct log_dir {
     struct file *lock;
     struct uuid id;
     bool online;
-    bool clean;          /* it was shut down cleanly */
-    int partition_count; /* about: corrected by each checkpoint */
-    struct arena arena;  /* of the start: entries and checkpoints, until the logs are loaded */
+    bool clean;           /* it was shut down cleanly */
+    int64_t broker_epoch; /* of that shutdown, -1: not known */
+    int partition_count;  /* about: corrected by each checkpoint */
+    struct arena arena;   /* of the start: entries and checkpoints, until the logs are loaded */
     struct log_dir_entry *entries;
     int entry_count;
     struct hmap names;   /* struct named_entry, of the partitions */

@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "broker/config/config.h"
@@ -153,14 +154,50 @@ static int write_identity(struct log_dir *dir, struct identity *identity, struct
     return 0;
 }
 
+/*
+ * Which cluster this is: the metadata dir's, which the configuration may name as well. A new node
+ * draws an id when it is alone; in a cluster all nodes have to agree, so somebody has to say it.
+ */
+static int settle_cluster(struct node *node, const struct log_dir *dir,
+                          const struct identity *first, struct errmsg *errmsg) {
+    struct slice given = config_string(node->config, CONFIG_BARNABAS_CLUSTER_ID);
+    if (given.len >= sizeof(node->cluster_id)) {
+        errmsg_set(errmsg, "barnabas.cluster.id=%.*s is not valid; allowed: at most %zu characters",
+                   SLICE_ARG(given), sizeof(node->cluster_id) - 1);
+        return -EINVAL;
+    }
+    if (first->formatted) {
+        memcpy(node->cluster_id, first->meta.cluster_id, sizeof(node->cluster_id));
+        if (given.len > 0 && !slice_equal_str(given, node->cluster_id)) {
+            errmsg_set(errmsg, "log dir %s belongs to cluster %s, but barnabas.cluster.id is %.*s",
+                       dir->path, node->cluster_id, SLICE_ARG(given));
+            return -EINVAL;
+        }
+        return 0;
+    }
+    if (given.len > 0) {
+        (void)snprintf(node->cluster_id, sizeof(node->cluster_id), "%.*s", SLICE_ARG(given));
+        return 0;
+    }
+    if (config_is_alone(node->config)) {
+        uuid_format(draw_id(node->machine), node->cluster_id);
+        return 0;
+    }
+    errmsg_set(errmsg,
+               "log dir %s is not formatted, and which cluster it belongs to is not known: run "
+               "barnabasctl format with the cluster's id, or set barnabas.cluster.id",
+               dir->path);
+    return -EINVAL;
+}
+
 static int settle_identities(struct log_manager *manager, struct identity *identities,
                              struct errmsg *errmsg) {
     struct node *node = manager->node;
+    const struct log_dir *metadata_dir = &manager->dirs[manager->metadata_dir];
     struct identity *first = &identities[manager->metadata_dir];
-    if (first->formatted) {
-        memcpy(node->cluster_id, first->meta.cluster_id, sizeof(node->cluster_id));
-    } else {
-        uuid_format(draw_id(node->machine), node->cluster_id);
+    int cluster = settle_cluster(node, metadata_dir, first, errmsg);
+    if (cluster != 0) {
+        return cluster;
     }
     for (int i = 0; i < manager->all_dir_count; i++) {
         if (!identities[i].formatted) {
@@ -168,7 +205,7 @@ static int settle_identities(struct log_manager *manager, struct identity *ident
         }
         if (!first->formatted) {
             errmsg_set(errmsg, "log dir %s has a meta.properties, the metadata dir %s has none",
-                       manager->dirs[i].path, manager->dirs[manager->metadata_dir].path);
+                       manager->dirs[i].path, metadata_dir->path);
             return -EINVAL;
         }
         int err = check_owner(&manager->dirs[i], &identities[i], node->cluster_id, errmsg);
@@ -269,8 +306,7 @@ static int read_checkpoint(struct log_dir *dir, const char *name, enum checkpoin
 
 static int read_dir(struct log_dir *dir, struct errmsg *errmsg) {
     struct machine *machine = dir->manager->node->machine;
-    int64_t broker_epoch;
-    int err = clean_shutdown_read(machine, dir->path, &dir->clean, &broker_epoch);
+    int err = clean_shutdown_read(machine, dir->path, &dir->clean, &dir->broker_epoch);
     if (err == 0 && dir->clean) {
         err = clean_shutdown_remove(machine, dir->path);
     }

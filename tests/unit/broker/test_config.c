@@ -221,15 +221,70 @@ Test(config, what_would_weaken_safety_is_refused) {
     REFUSE("security.inter.broker.protocol=SSL", "PLAINTEXT", "security.inter.broker.protocol=SSL");
 }
 
-Test(config, clusters_of_several_nodes_are_refused) {
-    REFUSE("process.roles=broker ", "broker,controller", "process.roles=broker");
-    REFUSE("controller.quorum.voters", "this node alone",
-           "controller.quorum.voters=1@a:9093,2@b:9093");
+Test(config, a_node_that_names_no_quorum_but_itself_is_alone) {
+    static const char *const alone[] = {
+        "controller.quorum.voters=1@a:9093",
+        "controller.quorum.bootstrap.servers=localhost:9093",
+    };
+    struct config *config = load(NULL, 0);
+    cr_assert(config_is_alone(config));
+    cr_assert(config_is_broker(config) && config_is_controller(config));
+    config_free(config);
+    for (size_t i = 0; i < ARRAY_LEN(alone); i++) {
+        config = LOAD("listeners=PLAINTEXT://:9092,CONTROLLER://:9093",
+                      "controller.listener.names=CONTROLLER", alone[i]);
+        cr_assert(config_is_alone(config), "%s", alone[i]);
+        cr_assert_eq(config_int(config, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR), 1);
+        config_free(config);
+    }
+}
+
+Test(config, a_cluster_names_its_voters_or_where_they_are) {
+    struct config *config = LOAD("listeners=PLAINTEXT://:9092,CONTROLLER://:9093", "node.id=2",
+                                 "controller.listener.names=CONTROLLER",
+                                 "controller.quorum.voters=1@a:9093,2@[::1]:9094, 3@c:9095");
+    cr_assert_not(config_is_alone(config));
+    cr_assert_eq(config_int(config, CONFIG_OFFSETS_TOPIC_REPLICATION_FACTOR), 3);
+    cr_assert_eq(config_voter_count(config), 3);
+    cr_assert_eq(config_voter_at(config, 1)->id, 2);
+    cr_assert_str_eq(config_voter_at(config, 1)->host, "::1");
+    cr_assert_eq(config_voter_at(config, 2)->port, 9095);
+    cr_assert_str_eq(config_inter_broker_listener(config), "PLAINTEXT");
+    config_free(config);
+    config = LOAD("process.roles=broker", "controller.listener.names=CONTROLLER",
+                  "controller.quorum.bootstrap.servers=a:1,b:2");
+    cr_assert(config_is_broker(config) && !config_is_controller(config));
+    cr_assert_eq(config_bootstrap_server_count(config), 2);
+    cr_assert_str_eq(config_bootstrap_server_at(config, 1)->host, "b");
+    config_free(config);
+    config = LOAD("process.roles=controller", "controller.listener.names=CONTROLLER",
+                  "listeners=CONTROLLER://:9093", "controller.quorum.bootstrap.servers=a:1");
+    cr_assert_not(config_is_broker(config));
+    cr_assert_null(config_inter_broker_listener(config));
+    config_free(config);
+}
+
+Test(config, impossible_clusters_are_refused) {
     REFUSE("controller.quorum.voters=2@a:9093", "1@host:port", "controller.quorum.voters=2@a:9093");
     REFUSE("controller.quorum.voters=a:9093", "id@host:port", "controller.quorum.voters=a:9093");
-    REFUSE("controller.quorum.bootstrap.servers", "this node alone",
-           "controller.quorum.bootstrap.servers=a:1,b:1");
+    REFUSE("controller.quorum.voters=1@a:b", "id@host:port", "controller.quorum.voters=1@a:b");
+    REFUSE("controller.quorum.voters", "each once", "controller.quorum.voters=1@a:1,1@b:1");
+    REFUSE("controller.quorum.bootstrap.servers=a", "host:port",
+           "controller.quorum.bootstrap.servers=a");
     REFUSE("broker.id=2", "node.id", "node.id=1", "broker.id=2");
+    REFUSE("process.roles=broker", "controller.quorum.bootstrap.servers", "process.roles=broker");
+    REFUSE("controller.quorum.voters", "a list without it", "process.roles=broker",
+           "controller.quorum.voters=1@a:1");
+    REFUSE("controller.listener.names", "such as CONTROLLER",
+           "controller.quorum.voters=1@a:1,2@b:1");
+    REFUSE("controller.listener.names=X", "CONTROLLER://", "controller.listener.names=X",
+           "controller.quorum.voters=1@a:1,2@b:1");
+    REFUSE("listeners", "other listeners", "process.roles=broker",
+           "listeners=PLAINTEXT://:1,CONTROLLER://:2", "controller.listener.names=CONTROLLER",
+           "controller.quorum.voters=2@b:1");
+    REFUSE("listeners", "only those", "process.roles=controller",
+           "listeners=PLAINTEXT://:1,CONTROLLER://:2", "controller.listener.names=CONTROLLER",
+           "controller.quorum.voters=1@b:1");
 }
 
 Test(config, impossible_listeners_are_refused) {
