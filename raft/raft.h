@@ -152,7 +152,8 @@ enum raft_effect_kind {
 };
 
 enum raft_append_kind {
-    RAFT_APPEND_LEADER_CHANGE, /* control record by the new leader */
+    RAFT_APPEND_LEADER_CHANGE, /* control record by the new leader; with kraft.version and `voters`
+                                  behind it when count is 3 */
     RAFT_APPEND_VOTERS,        /* control record with `voters` */
     RAFT_APPEND_PROPOSAL,      /* of token `id` */
     RAFT_APPEND_FETCHED,       /* the first `count` batches of the answer to request `id` */
@@ -191,6 +192,8 @@ struct raft_config {
     int64_t retry_ms;            /* controller.quorum.retry.backoff.ms */
     int64_t fetch_wait_ms;       /* how long a fetch may wait at the leader */
     uint64_t seed;
+    bool voter_records; /* kraft.version 1: the first leader of a log that holds no voter set, nor a
+                           snapshot that does, writes it with its first record */
 };
 
 struct raft_epoch_start {

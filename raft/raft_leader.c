@@ -398,7 +398,10 @@ void raft_leader_begin(struct raft *raft) {
     raft->leading_told = false;
     raft->epoch_start = raft->log.end_offset;
     raft->timer_ms = raft->now_ms + check_quorum_ms(raft);
-    emit_append(raft, RAFT_APPEND_LEADER_CHANGE, 0, 1, NULL);
+    const struct raft_log *log = &raft->log;
+    bool announce = raft->config.voter_records && log->voters_count == 1 && log->start.offset == 0;
+    struct raft_voters voters = *raft_log_voters(log);
+    emit_append(raft, RAFT_APPEND_LEADER_CHANGE, 0, announce ? 3 : 1, announce ? &voters : NULL);
     raft_leader_advance(raft);
 }
 
