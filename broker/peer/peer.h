@@ -6,10 +6,10 @@
  * ApiVersions is asked, so each request goes out in the highest version that both know.
  *
  * Calls are sent in the order in which they were made and answered in that order. When the
- * connection breaks, or the oldest answer is overdue (then it is broken by this side), every call
- * that was sent ends with an error: whether the other node carried it out is not known. A call that
+ * connection breaks, or an answer is overdue (then it is broken by this side), every call that was
+ * sent ends with an error, at once: whether the other node carried it out is not known. A call that
  * was not sent yet ends with an error too when the dial fails, so that who calls decides whether to
- * ask elsewhere.
+ * ask elsewhere; a call that is made between two dials waits for the next.
  *
  * One shard. Nothing of it is shared between shards.
  */
@@ -31,49 +31,66 @@ struct peer_options {
     const char *name; /* for logs: "quorum", "controller", "replica"; constant */
     const char *host; /* copied */
     int port;
-    size_t response_max; /* a longer answer closes the connection */
-    int64_t connect_timeout_ms;
-    int64_t backoff_ms; /* between dials; doubles up to backoff_max_ms */
-    int64_t backoff_max_ms;
+    size_t response_max;        /* a longer answer closes the connection; 0: 100 MiB */
+    int64_t connect_timeout_ms; /* and of ApiVersions behind it; 0: 1 s */
+    int64_t backoff_ms;         /* between two dials; doubles up to backoff_max_ms; 0: 50 ms */
+    int64_t backoff_max_ms;     /* 0: 1 s */
     /* The connection broke or could not be made: `result` as in peer_answer. May be NULL. Called
-     * after the calls were ended; must not free the peer. */
+     * after the calls were ended, not for peer_close() and peer_set_address(); must not free the
+     * peer. */
     void (*on_disconnect)(void *ctx, int result);
     void *ctx;
 };
 
 struct peer *peer_new(const struct peer_options *options);
 
-/* Ends all calls (result -ECANCELED) and closes. Not from inside a call's fn. */
+/* Ends all calls (result -ECANCELED) and closes; a call made from then on ends so too. The peer may
+ * be freed right afterwards, but not from inside a call's fn. */
 void peer_close(struct peer *peer);
 
-/* Memory only, without a call to anybody: with the node, or after a crash in the simulation. */
+/* Memory only, without a call to anybody: after peer_close(), or with a machine that has stopped or
+ * crashed. */
 void peer_free(struct peer *peer);
 
-/* Where to dial from now on; a connection to another address is closed (calls: -ECONNRESET). */
+/* Where to dial from now on; a connection to another address is closed. Calls that were sent there
+ * end with -ECONNRESET (not before this returns); those that were not go to the new address, at
+ * once. */
 void peer_set_address(struct peer *peer, const char *host, int port);
 
 bool peer_connected(const struct peer *peer);
 
+struct frame;
+
 struct peer_answer {
     /*
      * 0: `response` is the decoded answer; it, its strings and records are valid during the call.
-     * -ECONNREFUSED, -ECONNRESET, -EHOSTUNREACH, -ETIMEDOUT: no connection, or it broke, or no
-     * answer came in time. -EPROTONOSUPPORT: there is no version that both know, or the other side
-     * does not serve the API. -EBADMSG: the answer cannot be decoded (the connection is closed).
-     * -ECANCELED: peer_close().
+     *
+     * Of the connection: -ECONNREFUSED (it could not be made: nobody listens, no such host),
+     * -ECONNRESET (it broke), -ETIMEDOUT (no answer, or no connection, in time), -EBADMSG (the
+     * answer could not be decoded; the connection is closed).
+     *
+     * -EPROTONOSUPPORT: there is no version that both know, or the other side does not serve the
+     * API. -EMSGSIZE: the request cannot be encoded. Neither goes away by itself: to try again at
+     * once is to loop. -ECANCELED: peer_close().
      */
     int result;
     int16_t version;
     const void *response; /* the API's response struct (protocol/generated) */
+
+    /* What the response's slices point into: with a reference of it, records stay valid after the
+     * call (not the response struct and its arrays). */
+    struct frame *frame;
 };
 
-/* Embedded in what asks; must stay valid until fn was called or peer_cancel(). */
+/* Embedded in what asks; must stay valid until fn was called or peer_cancel(). May then be used for
+ * another call, also from inside fn. */
 struct peer_call {
-    struct list link; /* private up to here, with the next four */
+    struct list link; /* private up to here, with the next five */
     struct peer *peer;
-    int32_t correlation_id;
     int64_t deadline_ms;
+    int32_t correlation_id;
     int16_t version;
+    int result;
 
     int16_t api_key; /* given, as all below */
     int16_t version_min;
@@ -81,13 +98,15 @@ struct peer_call {
     int64_t timeout_ms;  /* from peer_call() to the answer, dialling included */
 
     /* The request in this version; encoded before build's caller goes on, so it may live in memory
-     * that is reused at once. Called once, when the call is about to be sent. */
+     * that is reused at once. Called once at most, when the call is about to be sent. Makes no
+     * calls. */
     const void *(*build)(struct peer_call *call, int16_t version);
 
     /* Once, never before peer_call() returns. May make calls and cancel others. */
     void (*fn)(struct peer_call *call, const struct peer_answer *answer);
 };
 
+/* Sends it at the end of this turn, or when there is a connection. */
 void peer_call(struct peer *peer, struct peer_call *call);
 
 /* fn will not be called; an answer that still comes is dropped. Safe on a call that has ended or
