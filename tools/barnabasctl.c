@@ -1,8 +1,9 @@
 /*
- * barnabasctl: looks at what a broker has, and what it costs, for people.
+ * barnabasctl: formats a broker's directories, looks at what it has, and what it costs, for people.
  *
  *     barnabasctl log dump [--records] FILE...
  *     barnabasctl bench MODE [options]
+ *     barnabasctl format|info|random-uuid [options]
  */
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "base/assert.h"
 #include "runtime/machine.h"
 #include "tools/bench/bench.h"
+#include "tools/format.h"
 #include "tools/log_dump.h"
 
 #define EXIT_OK    0
@@ -54,14 +56,20 @@ static const struct command {
      bench_main,
      "bench MODE [options]",
      "what a broker can do and what it costs; bench --help"},
+    {{"format", NULL},
+     format_main,
+     "format -c FILE -t CLUSTER [options]",
+     "makes log directories for a node of a cluster; format --help"},
+    {{"info", NULL}, info_main, "info -c FILE", "whose the log directories are"},
+    {{"random-uuid", NULL}, random_uuid_main, "random-uuid", "an id for a cluster or a directory"},
 };
 
 static void print_usage(FILE *out) {
     fputs("usage: barnabasctl COMMAND\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-30s %s\n", commands[i].usage, commands[i].help);
+        fprintf(out, "  %-36s %s\n", commands[i].usage, commands[i].help);
     }
-    fprintf(out, "  %-30s %s\n  %-30s %s\n", "--version", "the version", "--help", "this");
+    fprintf(out, "  %-36s %s\n  %-36s %s\n", "--version", "the version", "--help", "this");
 }
 
 int main(int argc, char **argv) {
