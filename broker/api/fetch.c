@@ -1,6 +1,9 @@
 /*
- * Fetch (1): consumers read records (sessions: KIP-227; leader epochs: KIP-320; topic ids:
- * KIP-516).
+ * Fetch (1): consumers read records, and replicas copy them (sessions: KIP-227; leader epochs:
+ * KIP-320; topic ids: KIP-516; broker epochs: KIP-903; reading from followers: KIP-392).
+ *
+ * A replica reads up to the log end, and where it reads tells the leader what it has: once for each
+ * request, in its first round.
  *
  * Here: what is to be read, the reading on the owner shards, and the waiting. A fetch that finds
  * less than it wants costs nothing until one of its partitions moves (broker/replica/fetch_wait.h)
@@ -21,6 +24,7 @@
 #include "protocol/generated/fetch_response.h"
 #include "runtime/file.h"
 
+#define VERSION_FOLLOWERS     11 /* consumers that may read from followers */
 #define VERSION_REPLICA_STATE 15
 
 /* How often a long wait looks whether its client is still there. */
@@ -63,6 +67,7 @@ static void item_clear(struct fetch_item *item) {
     item->high_watermark = -1;
     item->last_stable_offset = -1;
     item->log_start = -1;
+    item->preferred_replica = -1;
     item->diverging = false;
     item->aborted_count = 0;
     item->range = (struct log_range){0};
@@ -106,7 +111,7 @@ static enum kafka_error read_records(const struct fetch_op *op, struct log *log,
     }
     *any = true;
     *left -= (int64_t)item->range.len;
-    if (op->read_committed &&
+    if (op->limit == FETCH_TO_STABLE_OFFSET &&
         log_aborted_transactions(log, wanted->fetch_offset, item->range.next_offset, arena,
                                  &item->aborted, &item->aborted_count) != 0) {
         file_unref(item->range.file);
@@ -116,38 +121,78 @@ static enum kafka_error read_records(const struct fetch_op *op, struct log *log,
     return ERROR_NONE;
 }
 
+static void visit_fill(const struct fetch_op *op, const struct fetch_item *item,
+                       struct partition_visit *out) {
+    *out = (struct partition_visit){
+        .replica_id = op->replica_id,
+        .broker_epoch = op->broker_epoch,
+        .leader_epoch = item->wanted.leader_epoch,
+        .offset = item->wanted.fetch_offset,
+        .log_start = item->wanted.log_start,
+    };
+}
+
+/* The partition, when the asker may read it here; else the error. */
+static struct partition *find_partition(const struct fetch_op *op, const struct scatter_part *part,
+                                        const struct fetch_item *item, enum kafka_error *error) {
+    const struct fetch_wanted *wanted = &item->wanted;
+    struct partition *partition = replica_reader(part->shard->replicas, item->topic_id,
+                                                 wanted->partition, op->leader_only, error);
+    if (partition == NULL) {
+        return NULL;
+    }
+    *error = partition_check_epoch(partition, wanted->leader_epoch < 0 ? -1 : wanted->leader_epoch);
+    if (*error == ERROR_NONE && op->replica_id >= 0) {
+        struct partition_visit visit;
+        visit_fill(op, item, &visit);
+        *error = partition_visit_check(partition, &visit);
+    }
+    return *error == ERROR_NONE ? partition : NULL;
+}
+
+/* Whether the offset is one of the log's; an offset that the epoch never reached is told as such:
+ * the asker truncates, not resets. */
+static enum kafka_error check_offset(const struct log *log, struct fetch_item *item) {
+    int64_t offset = item->wanted.fetch_offset;
+    if (offset < log_start_offset(log)) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
+    }
+    enum kafka_error error = check_divergence(log, item);
+    if (error == ERROR_NONE && !item->diverging && offset > log_end_offset(log)) {
+        return ERROR_OFFSET_OUT_OF_RANGE;
+    }
+    return error;
+}
+
 static enum kafka_error read_item(const struct fetch_op *op, struct scatter_part *part,
                                   struct fetch_item *item, int64_t *left, bool *any) {
-    const struct fetch_wanted *wanted = &item->wanted;
     enum kafka_error error;
-    struct partition *partition =
-        replica_leader(part->shard->replicas, item->topic_id, wanted->partition, &error);
+    struct partition *partition = find_partition(op, part, item, &error);
     if (partition == NULL) {
         return error;
     }
-    error = partition_check_epoch(partition, wanted->leader_epoch < 0 ? -1 : wanted->leader_epoch);
-    if (error != ERROR_NONE) {
-        return error;
-    }
-    if (op->replica) {
-        /* No partition has a replica elsewhere: whoever says so is not one. */
-        return ERROR_NOT_LEADER_OR_FOLLOWER;
-    }
     struct log *log = partition_log(partition);
-    error = check_divergence(log, item);
+    error = check_offset(log, item);
     if (error != ERROR_NONE) {
         return error;
     }
-    /* An offset that the epoch never reached is told as such: the client truncates, not resets. */
-    if (!item->diverging && (wanted->fetch_offset < log_start_offset(log) ||
-                             wanted->fetch_offset > log_end_offset(log))) {
-        return ERROR_OFFSET_OUT_OF_RANGE;
+    if (op->replica_id >= 0 && !item->diverging && !op->told) {
+        struct partition_visit visit;
+        visit_fill(op, item, &visit);
+        partition_visited(partition, &visit);
     }
     item->high_watermark = log_high_watermark(log);
     item->last_stable_offset = log_last_stable_offset(log);
     item->log_start = log_start_offset(log);
-    item->limit = partition_fetch_limit(partition, op->read_committed);
-    return item->diverging ? ERROR_NONE : read_records(op, log, part->arena, item, left, any);
+    item->limit = partition_fetch_limit(partition, op->limit);
+    if (op->rack.len > 0 && partition_is_leader(partition)) {
+        item->preferred_replica =
+            partition_preferred_replica(partition, op->rack, item->wanted.fetch_offset);
+    }
+    if (item->diverging || item->preferred_replica >= 0) {
+        return ERROR_NONE;
+    }
+    return read_records(op, log, part->arena, item, left, any);
 }
 
 static void fetch_run(struct scatter_part *part) {
@@ -209,7 +254,7 @@ static void fetch_park_here(struct fetch_park *park) {
     int64_t wake_bytes = op->scatter.part_count == 1 ? op->bytes_min - op->bytes : 1;
     park->parked = true;
     fetch_wait_init(&park->wait, park->part->shard->replicas, park->interests, wake_bytes,
-                    op->read_committed, fetch_woken);
+                    op->limit, op->leader_only, fetch_woken);
     LIST_FOREACH(it, &park->part->items) {
         const struct fetch_item *item = CONTAINER_OF(it, struct fetch_item, item.link);
         size_t bytes_max = item->wanted.bytes_max > 0 ? (size_t)item->wanted.bytes_max : 0;
@@ -315,8 +360,10 @@ static void fetch_done(struct scatter *scatter) {
     for (int32_t i = 0; i < op->item_count; i++) {
         const struct fetch_item *item = &op->items[i];
         op->bytes += (int64_t)item->range.len;
-        at_once = at_once || item->error != ERROR_NONE || item->diverging;
+        at_once =
+            at_once || item->error != ERROR_NONE || item->diverging || item->preferred_replica >= 0;
     }
+    op->told = true;
     if (at_once || op->bytes >= op->bytes_min) {
         fetch_respond(op);
     } else {
@@ -335,6 +382,7 @@ static void wanted_fill(const struct request *request, const struct fetch_reques
         .topic = by_id ? SLICE_NULL : topic->topic,
         .partition = partition->partition,
         .fetch_offset = partition->fetch_offset,
+        .log_start = partition->log_start_offset,
         .leader_epoch = partition->current_leader_epoch,
         .last_fetched_epoch = partition->last_fetched_epoch,
         .bytes_max = partition->partition_max_bytes,
@@ -452,6 +500,21 @@ static void fetch_resolve(struct fetch_op *op) {
     }
 }
 
+/* Who asks, and so what it may read, and where. */
+static void fetch_know_asker(struct fetch_op *op, const struct fetch_request *body) {
+    const struct request *request = op->request;
+    bool state = request->version >= VERSION_REPLICA_STATE;
+    op->replica_id = state ? body->replica_state.replica_id : body->replica_id;
+    op->broker_epoch = state ? body->replica_state.replica_epoch : -1;
+    op->leader_only = op->replica_id >= 0 || request->version < VERSION_FOLLOWERS;
+    op->limit = op->replica_id >= 0          ? FETCH_TO_LOG_END
+                : body->isolation_level == 1 ? FETCH_TO_STABLE_OFFSET
+                                             : FETCH_TO_HIGH_WATERMARK;
+    if (!op->leader_only && replica_selector_is_rack_aware(request->at->replicas)) {
+        op->rack = body->rack_id;
+    }
+}
+
 static void fetch_begin(struct request *request) {
     const struct fetch_request *body = request->body;
     struct fetch_op *op = ARENA_NEW(&request->arena, struct fetch_op);
@@ -464,9 +527,7 @@ static void fetch_begin(struct request *request) {
     int64_t server_max = broker_config_int(request->at->config, CONFIG_FETCH_MAX_BYTES);
     op->bytes_max = body->max_bytes < server_max ? body->max_bytes : server_max;
     op->bytes_min = body->min_bytes < op->bytes_max ? body->min_bytes : op->bytes_max;
-    op->read_committed = body->isolation_level == 1;
-    op->replica = (request->version >= VERSION_REPLICA_STATE ? body->replica_state.replica_id
-                                                             : body->replica_id) >= 0;
+    fetch_know_asker(op, body);
     op->final = body->max_wait_ms <= 0;
     int32_t wait_ms = body->max_wait_ms;
     if (request->at != request->home && wait_ms > AWAY_WAIT_MAX_MS) {

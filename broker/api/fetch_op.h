@@ -28,6 +28,7 @@ struct fetch_item {
     int64_t high_watermark;
     int64_t last_stable_offset;
     int64_t log_start;
+    int32_t preferred_replica; /* where the client shall read; -1 for here */
     bool diverging;
     int32_t diverging_epoch;
     int64_t diverging_end;
@@ -50,8 +51,12 @@ struct fetch_op {
     int32_t item_count;
     enum fetch_state state;
     bool final; /* the round under way is the last, whatever it finds */
-    bool read_committed;
-    bool replica; /* the asker says it is a replica */
+    enum fetch_limit limit;
+    bool leader_only;     /* followers do not serve this one */
+    bool told;            /* leaders have taken note of the replica that asks */
+    int32_t replica_id;   /* of the replica that asks; negative for consumers */
+    int64_t broker_epoch; /* that it was registered with; -1 when it does not say */
+    struct slice rack;    /* of a consumer that may be sent to a replica near by */
     int64_t bytes_max;
     int64_t bytes_min;
     int64_t bytes; /* found in the last round */

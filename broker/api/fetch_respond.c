@@ -21,7 +21,8 @@ static bool session_tells(struct fetch_session *session, const struct fetch_item
         .log_start = item->log_start,
         .has_records = item->range.len > 0 && !is_new, /* turns begin with the next answer */
     };
-    return fetch_session_tell(session, cached, &told) || item->diverging;
+    bool tell = fetch_session_tell(session, cached, &told);
+    return tell || item->diverging || item->preferred_replica >= 0;
 }
 
 /* A session for what a full fetch named. */
@@ -102,7 +103,7 @@ static void fill_aborted(struct fetch_op *op, const struct fetch_item *item,
     if (item->error == ERROR_UNKNOWN_TOPIC_OR_PARTITION || item->error == ERROR_UNKNOWN_TOPIC_ID) {
         return; /* an empty list, as Kafka says it of what it does not know */
     }
-    if (!op->read_committed || item->error != ERROR_NONE) {
+    if (op->limit != FETCH_TO_STABLE_OFFSET || item->error != ERROR_NONE) {
         out->aborted_transactions_count = -1;
         return;
     }
@@ -129,7 +130,7 @@ static void fill_partition(struct fetch_op *op, struct fetch_item *item,
         .diverging_epoch = {.epoch = -1, .end_offset = -1},
         .current_leader = {.leader_id = -1, .leader_epoch = -1},
         .snapshot_id = {.end_offset = -1, .epoch = -1},
-        .preferred_read_replica = -1,
+        .preferred_read_replica = item->preferred_replica,
     };
     if (item->diverging) {
         out->diverging_epoch.epoch = item->diverging_epoch;

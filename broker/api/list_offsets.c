@@ -54,6 +54,7 @@ struct list_offsets_item {
     int64_t timestamp;
     int64_t offset;
     int64_t start; /* of the log; for version 0 */
+    bool behind;   /* a new leader does not know yet how much was committed before it */
     int32_t leader_epoch;
 };
 
@@ -62,7 +63,7 @@ struct list_offsets_op {
     struct request *request;
     struct list_offsets_response response;
     bool consumer; /* not a replica: sees what is committed */
-    bool read_committed;
+    enum fetch_limit limit;
 };
 
 /* What a part waits for. */
@@ -88,6 +89,8 @@ static void lookup_done(struct log_lookup *lookup, int result) {
         item->offset = lookup->found_offset;
         item->timestamp = lookup->found_timestamp;
         item->leader_epoch = lookup->found_epoch;
+    } else if (item->behind) {
+        item->error = ERROR_OFFSET_NOT_AVAILABLE;
     }
     part_ended(item->part);
 }
@@ -119,11 +122,15 @@ static void answer_item(const struct list_offsets_op *op, struct list_offsets_it
         return;
     }
     struct log *log = partition_log(partition);
-    int64_t limit =
-        op->consumer ? partition_fetch_limit(partition, op->read_committed) : log_end_offset(log);
+    int64_t limit = partition_fetch_limit(partition, op->limit);
     item->start = log_start_offset(log);
+    item->behind = op->consumer && partition->epoch_start > log_high_watermark(log);
     switch (item->wanted->timestamp) {
     case TIMESTAMP_LATEST:
+        if (item->behind) {
+            item->error = ERROR_OFFSET_NOT_AVAILABLE;
+            return;
+        }
         item->offset = limit;
         item->leader_epoch = partition_leader_epoch(partition);
         break;
@@ -363,7 +370,9 @@ void api_list_offsets(struct request *request) {
     struct list_offsets_op *op = ARENA_NEW(&request->arena, struct list_offsets_op);
     op->request = request;
     op->consumer = body->replica_id == REPLICA_ID_CONSUMER;
-    op->read_committed = body->isolation_level == 1;
+    op->limit = !op->consumer                ? FETCH_TO_LOG_END
+                : body->isolation_level == 1 ? FETCH_TO_STABLE_OFFSET
+                                             : FETCH_TO_HIGH_WATERMARK;
     scatter_init(&op->scatter, request, list_offsets_run, list_offsets_done);
     message_init(&list_offsets_response_desc, &op->response);
     add_topics(op, body);

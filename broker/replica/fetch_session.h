@@ -37,6 +37,7 @@ struct fetch_wanted {
     struct slice topic;   /* null in sessions by id */
     int32_t partition;
     int64_t fetch_offset;
+    int64_t log_start; /* of a replica's log; -1 for consumers */
     int32_t leader_epoch;
     int32_t last_fetched_epoch;
     int32_t bytes_max;

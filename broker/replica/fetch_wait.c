@@ -1,17 +1,17 @@
 #include "broker/replica/fetch_wait.h"
 
-#include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
 #include "runtime/file.h"
 
 void fetch_wait_init(struct fetch_wait *wait, struct replica_manager *manager,
-                     struct fetch_interest *interests, int64_t wake_bytes, bool read_committed,
-                     void (*fn)(struct fetch_wait *wait)) {
+                     struct fetch_interest *interests, int64_t wake_bytes, enum fetch_limit limit,
+                     bool leader_only, void (*fn)(struct fetch_wait *wait)) {
     *wait = (struct fetch_wait){
         .manager = manager,
         .interests = interests,
         .wake_bytes = wake_bytes,
-        .read_committed = read_committed,
+        .limit = limit,
+        .leader_only = leader_only,
         .fn = fn,
     };
     list_init(&wait->woken);
@@ -43,8 +43,9 @@ void fetch_wait_add(struct fetch_wait *wait, struct uuid topic_id, int32_t index
         return;
     }
     enum kafka_error error;
-    struct partition *partition = replica_leader(wait->manager, topic_id, index, &error);
-    if (partition == NULL || partition_fetch_limit(partition, wait->read_committed) != seen) {
+    struct partition *partition =
+        replica_reader(wait->manager, topic_id, index, wait->leader_only, &error);
+    if (partition == NULL || partition_fetch_limit(partition, wait->limit) != seen) {
         fetch_wait_wake(wait);
         return;
     }
@@ -58,7 +59,7 @@ void fetch_wait_add(struct fetch_wait *wait, struct uuid topic_id, int32_t index
 static int64_t interest_measure(struct partition *partition,
                                 const struct fetch_interest *interest) {
     struct log_range range;
-    int64_t limit = partition_fetch_limit(partition, interest->wait->read_committed);
+    int64_t limit = partition_fetch_limit(partition, interest->wait->limit);
     if (log_read(partition->log, interest->offset, limit, interest->bytes_max, true, &range) != 0) {
         return -1;
     }
@@ -72,7 +73,7 @@ static bool interest_satisfied(struct partition *partition, struct fetch_interes
     if (interest->offset < log_start_offset(partition->log)) {
         return true;
     }
-    if (interest->offset >= partition_fetch_limit(partition, wait->read_committed)) {
+    if (interest->offset >= partition_fetch_limit(partition, wait->limit)) {
         return false;
     }
     if (wait->wake_bytes <= 1) {
@@ -88,7 +89,7 @@ static bool interest_satisfied(struct partition *partition, struct fetch_interes
 }
 
 void partition_wake_fetches(struct partition *partition) {
-    if (partition->state != PARTITION_ONLINE || !partition_is_leader(partition)) {
+    if (partition->state != PARTITION_ONLINE) {
         partition_wake_all_fetches(partition);
         return;
     }

@@ -17,8 +17,8 @@
 
 #include "base/list.h"
 #include "base/uuid.h"
+#include "broker/replica/partition.h"
 
-struct partition;
 struct replica_manager;
 
 /* All private; one for each waited-for partition, in memory of the waiter. */
@@ -36,7 +36,8 @@ struct fetch_wait {
     struct replica_manager *manager;
     struct fetch_interest *interests;
     int count;
-    bool read_committed;
+    enum fetch_limit limit;
+    bool leader_only;
     int64_t bytes;
     int64_t wake_bytes;
     void (*fn)(struct fetch_wait *wait);
@@ -48,8 +49,8 @@ struct fetch_wait {
  * when one of them cannot be read any more.
  */
 void fetch_wait_init(struct fetch_wait *wait, struct replica_manager *manager,
-                     struct fetch_interest *interests, int64_t wake_bytes, bool read_committed,
-                     void (*fn)(struct fetch_wait *wait));
+                     struct fetch_interest *interests, int64_t wake_bytes, enum fetch_limit limit,
+                     bool leader_only, void (*fn)(struct fetch_wait *wait));
 
 /* `seen` is the limit (partition_fetch_limit) up to which the waiter has looked and `bytes` what it
  * found. A partition that is gone or moved since wakes the wait. There must be room in the

@@ -2,10 +2,12 @@
  * The inside of a partition, for the files of broker/replica/ and the handlers of its APIs
  * (broker/api/): everything here runs on the shard that owns the partition.
  *
- * What moves the high watermark, with this node as the only in-sync replica: the end of what is
- * synced in durable mode, so that no consumer ever sees a record that a power cut takes back; the
- * log end in page-cache mode, as Kafka does it. acks=all is answered when the high watermark has
- * passed the batch.
+ * What moves the high watermark of a leader: every member of the ISR has the records. Of itself it
+ * counts what is synced in durable mode, so that no consumer ever sees a record that a power cut
+ * takes back, or the log end in page-cache mode, as Kafka does it; of a follower the offset that it
+ * fetches from, which in durable mode is its synced end. While the ISR is smaller than
+ * min.insync.replicas it stands still (KIP-966). acks=all is answered when the high watermark has
+ * passed the batch. A follower's high watermark is what its leader last told.
  *
  * Nothing is called from inside an append: a partition whose state moved is put on the manager's
  * list, and at the end of the turn the list is drained once (replica_drain.c): produces that are
@@ -37,7 +39,30 @@ enum partition_state {
     PARTITION_CLOSED,  /* the manager closes; the log is being closed or gone */
 };
 
+/* What consumers, read_committed ones, and replicas may read up to. */
+enum fetch_limit { FETCH_TO_HIGH_WATERMARK, FETCH_TO_STABLE_OFFSET, FETCH_TO_LOG_END };
+
 struct partition_creation; /* replica_create.c */
+
+/*
+ * What the leader knows of another replica. All but the membership is forgotten with each leader
+ * epoch, and of replicas outside of the ISR with each partition epoch: what counts was fetched in
+ * the state that is now.
+ */
+struct partition_follower {
+    int32_t id;
+    bool in_isr;  /* committed by the controller */
+    bool joining; /* asked for; counts as a member already */
+    bool leaving; /* asked for; counts as a member until it is committed */
+
+    bool fetched;         /* since it was forgotten: the rest is known */
+    int64_t end;          /* everything below this it has; -1 unknown */
+    int64_t log_start;    /* -1 unknown */
+    int64_t leader_end;   /* our log end when it fetched last */
+    int64_t fetched_ms;   /* shard time */
+    int64_t caught_up_ms; /* when it last had all that we had */
+    int64_t broker_epoch; /* of the broker that fetched; -1: it did not say */
+};
 
 struct partition {
     struct hmap_node node; /* replica_manager.partitions */
@@ -47,11 +72,22 @@ struct partition {
     int32_t index;
     enum partition_state state;
 
-    int32_t leader; /* as the image has it; -1 for none */
+    /* As the image has it, or newer: what the controller answered (AlterPartition). */
+    int32_t leader; /* -1 for none */
     int32_t leader_epoch;
+    int32_t partition_epoch;
     int32_t replica_count;
-    int32_t isr_count;
-    bool sole_isr; /* this node is the whole ISR */
+    int32_t isr_count;                    /* committed */
+    bool sole_isr;                        /* this node is the whole ISR, and nobody is joining */
+    struct partition_follower *followers; /* heap; the other replicas */
+    int32_t follower_count;
+
+    int32_t role_epoch;  /* the leader epoch in which the log leads or follows; -1 not yet */
+    int64_t epoch_start; /* of a leader: its log end when the epoch began */
+    struct list led;     /* in replica_manager.led: a leader with followers */
+
+    bool isr_pending;     /* a change of the ISR was asked for and is not decided */
+    struct list isr_link; /* in isr_changes.waiting: to be sent */
 
     int dir; /* index of the log dir; -1 while it is not known */
     struct log *log;
@@ -81,9 +117,12 @@ void partition_refresh(struct partition *partition);
 /* Takes the log: assigns the epoch, moves the high watermark. */
 void partition_set_log(struct partition *partition, struct log *log, int dir);
 
-/* Raises the high watermark to what is committed, arms the wait for the next sync. Call after
- * whatever may have moved it. */
+/* Raises a leader's high watermark to what is committed, arms the wait for the next sync. Call
+ * after whatever may have moved it. */
 void partition_advance(struct partition *partition);
+
+/* The log has grown: followers want to know; and the above. */
+void partition_grown(struct partition *partition);
 
 /* Have the waits looked at, at the end of this turn. */
 void partition_mark_moved(struct partition *partition);
@@ -91,14 +130,72 @@ void partition_mark_moved(struct partition *partition);
 /* Ends the waits for commit with `error`, wakes all fetches (which read again, and see). */
 void partition_end_waits(struct partition *partition, enum kafka_error error);
 
+/* Only the waits for commit. */
+void partition_end_appends(struct partition *partition, enum kafka_error error);
+
 /* The drain's part: ends the waits for commit that are over. */
 void partition_complete_appends(struct partition *partition);
 
 /* FENCED_LEADER_EPOCH, UNKNOWN_LEADER_EPOCH or none; -1 is not checked. */
 enum kafka_error partition_check_epoch(const struct partition *partition, int32_t leader_epoch);
 
-/* What consumers may read up to: the high watermark, or the last stable offset. */
-int64_t partition_fetch_limit(const struct partition *partition, bool read_committed);
+int64_t partition_fetch_limit(const struct partition *partition, enum fetch_limit limit);
+
+/* Whether the ISR is large enough for acks=all: min.insync.replicas, but no more than there are
+ * replicas. `joining`: with those that were asked for. */
+bool partition_isr_suffices(const struct partition *partition, bool joining);
+
+/* ---- Followers (partition_leader.c) -----------------------------------------------------------
+ */
+
+/* A fetch of another replica. */
+struct partition_visit {
+    int32_t replica_id;
+    int64_t broker_epoch; /* -1: not said */
+    int32_t leader_epoch; /* in which it fetches; -1: not said */
+    int64_t offset;
+    int64_t log_start; /* -1: not said */
+};
+
+/* Whether that replica may fetch here: UNKNOWN_LEADER_EPOCH or NOT_LEADER_OR_FOLLOWER from a node
+ * that is not known as a replica, NOT_LEADER_OR_FOLLOWER from one that was restarted since. */
+enum kafka_error partition_visit_check(const struct partition *partition,
+                                       const struct partition_visit *visit);
+
+/* Takes note of a fetch whose offset is valid: may move the high watermark and the ISR. */
+void partition_visited(struct partition *partition, const struct partition_visit *visit);
+
+/* The smallest log start of this node's and the living replicas'; -1 while one is not known. */
+int64_t partition_low_watermark(const struct partition *partition);
+
+/* The rack-aware choice of a replica to read from (KIP-392): -1 for this one. */
+int32_t partition_preferred_replica(const struct partition *partition, struct slice rack,
+                                    int64_t offset);
+
+/* Within the partition: */
+void partition_take_followers(struct partition *partition, const int32_t *replicas, int32_t count);
+void partition_take_isr(struct partition *partition, const int32_t *isr, int32_t count);
+void partition_forget_visits(struct partition *partition, bool of_isr_too);
+int64_t partition_replicated(const struct partition *partition, int64_t own);
+struct partition_follower *partition_find_follower(const struct partition *partition, int32_t id);
+
+/* ---- Changes of the ISR (partition_isr.c) -----------------------------------------------------
+ */
+
+/* Whether the controller would take this replica into the ISR: not fenced, not shutting down, and
+ * still the one that fetched. */
+bool partition_follower_eligible(const struct partition *partition,
+                                 const struct partition_follower *follower);
+
+/* Asks for it when it has caught up. */
+void partition_consider_joining(struct partition *partition,
+                                const struct partition_follower *follower);
+
+/* Asks for those to leave who were not caught up within replica.lag.time.max.ms. */
+void partition_consider_leaving(struct partition *partition);
+
+/* Back to what is committed. */
+void partition_drop_isr_change(struct partition *partition);
 
 /* ---- Waiting for the log of a new partition ---------------------------------------------------
  */
@@ -154,7 +251,7 @@ struct partition_produce {
     int64_t log_start_offset;
 };
 
-/* Checks and appends as Kafka's leader does (KIP-98, KIP-467). */
+/* Checks and appends as Kafka's leader does (KIP-98, KIP-467); partition_produce.c. */
 void partition_produce(struct partition *partition, struct partition_produce *produce);
 
 #endif

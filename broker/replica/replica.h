@@ -44,6 +44,10 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
 struct partition *replica_leader(struct replica_manager *manager, struct uuid topic_id,
                                  int32_t index, enum kafka_error *error);
 
+/* The same for who may also read from a follower (KIP-392), unless leader_only. */
+struct partition *replica_reader(struct replica_manager *manager, struct uuid topic_id,
+                                 int32_t index, bool leader_only, enum kafka_error *error);
+
 struct log *partition_log(const struct partition *partition);
 struct uuid partition_topic_id(const struct partition *partition);
 int32_t partition_index(const struct partition *partition);

@@ -18,6 +18,9 @@
 /* Closing a log opens what it has to sync: several files each, of thousands of logs. */
 #define CLOSES_AT_A_TIME 16
 
+/* Kafka's, of which only the name is known here. */
+#define SELECTOR_RACK_AWARE "org.apache.kafka.common.replica.RackAwareReplicaSelector"
+
 static void replica_manager_drain(struct deferred *deferred);
 
 struct replica_manager *replica_manager_new(struct node_shard *shard) {
@@ -29,11 +32,18 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     list_init(&manager->removals);
     list_init(&manager->creations);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
+    replica_manager_isr_init(manager);
+    struct slice selector = config_string(shard->node->config, CONFIG_REPLICA_SELECTOR_CLASS);
+    manager->rack_aware = slice_equal_str(selector, SELECTOR_RACK_AWARE);
     int64_t slots =
         config_int(shard->node->config, CONFIG_MAX_INCREMENTAL_FETCH_SESSION_CACHE_SLOTS);
     manager->sessions =
         fetch_sessions_new(shard->node->machine, shard->index, shard->node->shard_count, slots);
     return manager;
+}
+
+bool replica_selector_is_rack_aware(const struct replica_manager *manager) {
+    return manager->rack_aware;
 }
 
 /* ---- Partitions -------------------------------------------------------------------------------
@@ -63,6 +73,12 @@ static struct partition *partition_new(struct replica_manager *manager,
     partition->index = index;
     partition->state = PARTITION_LOADING;
     partition->dir = -1;
+    partition->leader = -1;
+    partition->leader_epoch = -1;
+    partition->partition_epoch = -1;
+    partition->role_epoch = -1;
+    list_init(&partition->led);
+    list_init(&partition->isr_link);
     list_init(&partition->appends);
     list_init(&partition->fetches);
     list_init(&partition->moved);
@@ -73,6 +89,7 @@ static struct partition *partition_new(struct replica_manager *manager,
 }
 
 static void partition_free(struct partition *partition) {
+    free(partition->followers);
     free((void *)(uintptr_t)partition->topic.data);
     free(partition);
 }
@@ -82,6 +99,8 @@ void replica_manager_drop(struct partition *partition) {
     ASSERT(list_empty(&partition->appends) && list_empty(&partition->fetches));
     ASSERT(list_empty(&partition->arrivals));
     list_remove(&partition->moved);
+    list_remove(&partition->led);
+    list_remove(&partition->isr_link);
     hmap_remove(&partition->manager->partitions, &partition->node);
     partition_free(partition);
 }
@@ -101,8 +120,8 @@ static bool partition_is_ours(const struct replica_manager *manager,
     return false;
 }
 
-struct partition *replica_leader(struct replica_manager *manager, struct uuid topic_id,
-                                 int32_t index, enum kafka_error *error) {
+struct partition *replica_reader(struct replica_manager *manager, struct uuid topic_id,
+                                 int32_t index, bool leader_only, enum kafka_error *error) {
     struct partition *partition = replica_manager_find(manager, topic_id, index);
     if (partition == NULL) {
         const struct image_topic *topic = image_topic_by_id(manager->shard->image, topic_id);
@@ -115,12 +134,17 @@ struct partition *replica_leader(struct replica_manager *manager, struct uuid to
         *error = ERROR_KAFKA_STORAGE_ERROR;
         return NULL;
     }
-    if (partition->state != PARTITION_ONLINE || !partition_is_leader(partition)) {
+    if (partition->state != PARTITION_ONLINE || (leader_only && !partition_is_leader(partition))) {
         *error = ERROR_NOT_LEADER_OR_FOLLOWER;
         return NULL;
     }
     *error = ERROR_NONE;
     return partition;
+}
+
+struct partition *replica_leader(struct replica_manager *manager, struct uuid topic_id,
+                                 int32_t index, enum kafka_error *error) {
+    return replica_reader(manager, topic_id, index, true, error);
 }
 
 /* Lets go of the log and of all waits, then frees the partition. */
@@ -349,7 +373,10 @@ static void replica_manager_drain(struct deferred *deferred) {
         struct partition *partition = LIST_FIRST(&manager->moved, struct partition, moved);
         list_remove(&partition->moved);
         enum kafka_error error = partition_wait_error(partition);
-        if (error != ERROR_NONE) {
+        if (error != ERROR_NONE && partition->state == PARTITION_ONLINE) {
+            partition_end_appends(partition, error);
+            partition_wake_fetches(partition); /* consumers may read from a follower */
+        } else if (error != ERROR_NONE) {
             partition_end_waits(partition, error);
         } else {
             partition_complete_appends(partition);
@@ -409,6 +436,7 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
     manager->closed_ctx = ctx;
     manager->closing_logs++; /* holds the end back until all were gathered */
     log_removals_stop(manager);
+    timer_stop(&manager->isr_timer);
     manager->closes = xcalloc(manager->partitions.count + 1, sizeof(struct partition *));
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
@@ -431,6 +459,8 @@ void replica_manager_free(struct replica_manager *manager) {
         return;
     }
     deferred_cancel(&manager->drain);
+    timer_stop(&manager->isr_timer);
+    isr_changes_free(&manager->isr_changes);
     log_removals_free(manager);
     partition_creations_free(manager);
     HMAP_FOREACH(node, &manager->partitions) {

@@ -7,6 +7,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "broker/node.h"
+#include "broker/replica/isr_changes.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica.h"
 #include "runtime/machine.h"
@@ -26,6 +27,11 @@ struct replica_manager {
     struct list removals;  /* struct log_removal.link: logs of deleted partitions */
     struct list creations; /* struct partition_creation.link */
 
+    struct list led; /* struct partition.led: leaders with followers */
+    struct timer isr_timer;
+    struct isr_changes isr_changes;
+
+    bool rack_aware; /* replica.selector.class */
     struct fetch_sessions *sessions;
 
     int closing_logs;          /* steps that the end of closing waits for */
@@ -42,11 +48,22 @@ struct replica_manager {
 struct partition *replica_manager_find(const struct replica_manager *manager, struct uuid topic_id,
                                        int32_t index);
 
+/* Whether consumers are sent to a replica in their rack (KIP-392). */
+bool replica_selector_is_rack_aware(const struct replica_manager *manager);
+
 /* Takes a partition without log and without waits out of the map and frees it. */
 void replica_manager_drop(struct partition *partition);
 
 /* The last log that was waited for may be closed. */
 void replica_manager_check_closed(struct replica_manager *manager);
+
+/* ---- partition_isr.c --------------------------------------------------------------------------
+ */
+
+void replica_manager_isr_init(struct replica_manager *manager);
+
+/* The partition's followers are to be looked at from now on. */
+void replica_manager_watch_isr(struct partition *partition);
 
 /* ---- replica_create.c -------------------------------------------------------------------------
  */

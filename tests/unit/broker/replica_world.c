@@ -9,6 +9,7 @@
 #include "broker/replica/log_manager.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replica_manager.h"
+#include "protocol/generated/alter_partition_response.h"
 #include "protocol/generated/fetch_response.h"
 #include "protocol/generated/produce_request.h"
 #include "protocol/generated/produce_response.h"
@@ -174,243 +175,8 @@ int disk_usage(struct machine *machine, const char *path, int64_t *total, int64_
     return 0;
 }
 
-/* ---- Storage ----------------------------------------------------------------------------------
+/* ---- Log dirs ---------------------------------------------------------------------------------
  */
-
-static struct log *log_make(int topic, int32_t index) {
-    struct log *log = NEW(struct log);
-    buffer_init(&log->bytes, (size_t)1 << 24);
-    list_init(&log->waiters);
-    log->file.refs = 1;
-    log->epoch = -1;
-    log->topic_id = world.topics[topic].id;
-    snprintf(log->directory, sizeof(log->directory), "/data/%s-%d",
-             (const char *)world.topics[topic].name.data, index);
-    world.logs[topic][index] = log;
-    return log;
-}
-
-void log_start_on(struct log *log, struct shard *shard) {
-}
-
-void log_free(struct log *log) {
-    ASSERT(log->file.refs == 1);
-    ASSERT(list_empty(&log->waiters) || !log->closed);
-    for (int i = 0; i < WORLD_TOPICS; i++) {
-        for (int j = 0; j < WORLD_PARTITIONS_MAX; j++) {
-            if (world.logs[i][j] == log) {
-                world.logs[i][j] = NULL;
-            }
-        }
-    }
-    buffer_release(&log->bytes);
-    free(log);
-}
-
-void log_close(struct log *log, bool clean, void (*closed)(struct log *log, int result, void *ctx),
-               void *ctx) {
-    while (!list_empty(&log->waiters)) {
-        struct log_waiter *waiter = LIST_FIRST(&log->waiters, struct log_waiter, link);
-        list_remove(&waiter->link);
-        waiter->fn(waiter, -ECANCELED);
-    }
-    log->closed = true;
-    closed(log, 0, ctx);
-}
-
-void log_set_config(struct log *log, const struct log_config *config) {
-    log->config = *config;
-}
-
-const struct log_config *log_config(const struct log *log) {
-    return &log->config;
-}
-
-const char *log_directory(const struct log *log) {
-    return log->directory;
-}
-
-int64_t log_start_offset(const struct log *log) {
-    return log->start;
-}
-
-int64_t log_high_watermark(const struct log *log) {
-    return log->high_watermark;
-}
-
-int64_t log_end_offset(const struct log *log) {
-    return log->end;
-}
-
-int64_t log_synced_end(const struct log *log) {
-    return log->synced;
-}
-
-int64_t log_recovery_point(const struct log *log) {
-    return log->synced;
-}
-
-int64_t log_last_stable_offset(const struct log *log) {
-    return log->high_watermark;
-}
-
-int64_t log_bytes(const struct log *log) {
-    return (int64_t)log->bytes.len;
-}
-
-void log_raise_high_watermark(struct log *log, int64_t offset) {
-    ASSERT(offset <= log->end && offset >= log->high_watermark);
-    log->high_watermark = offset;
-}
-
-static int log_store(struct log *log, const uint8_t *data, size_t len) {
-    ASSERT(!log->closed);
-    if (world.append_result != 0) {
-        return world.append_result;
-    }
-    struct batch batch;
-    ASSERT(batch_parse(slice_make(data, len), &batch) == BATCH_OK);
-    ASSERT(batch.base_offset == log->end);
-    log->batches[log->batch_count++] = (struct log_range){
-        .pos = (int64_t)log->bytes.len,
-        .len = len,
-        .first_offset = log->end,
-        .next_offset = batch_last_offset(&batch) + 1,
-    };
-    buffer_append(&log->bytes, data, len);
-    log->end = batch_last_offset(&batch) + 1;
-    return 0;
-}
-
-int log_append(struct log *log, uint8_t *data, const struct produce_verdict *verdict,
-               int32_t leader_epoch, struct log_append *out) {
-    *out = (struct log_append){.first_offset = -1, .append_time_ms = -1};
-    out->error = world.append_error;
-    if (out->error != ERROR_NONE) {
-        return 0;
-    }
-    if (world.duplicate_of >= 0) {
-        out->first_offset = out->last_offset = world.duplicate_of;
-        out->duplicate = true;
-        world.duplicate_of = -1;
-        return 0;
-    }
-    batch_set_base_offset(data, log->end);
-    batch_set_leader_epoch(data, leader_epoch);
-    out->first_offset = log->end;
-    int result = log_store(log, data, batch_size(&verdict->batch));
-    out->last_offset = log->end - 1;
-    return result;
-}
-
-int log_append_as_is(struct log *log, const uint8_t *data, size_t len) {
-    return log_store(log, data, len);
-}
-
-void log_when_synced(struct log *log, struct log_waiter *waiter, int64_t offset,
-                     void (*fn)(struct log_waiter *waiter, int result)) {
-    waiter->offset = offset;
-    waiter->fn = fn;
-    list_append(&log->waiters, &waiter->link);
-}
-
-void log_waiter_cancel(struct log_waiter *waiter) {
-    list_remove(&waiter->link);
-}
-
-int log_read(struct log *log, int64_t offset, int64_t limit, size_t max_bytes, bool at_least_one,
-             struct log_range *out) {
-    log->reads++;
-    *out = (struct log_range){.first_offset = offset, .next_offset = offset};
-    if (offset < log->start || offset > log->end) {
-        return -ERANGE;
-    }
-    for (int i = 0; i < log->batch_count; i++) {
-        const struct log_range *batch = &log->batches[i];
-        if (batch->next_offset <= offset || batch->next_offset > limit) {
-            continue;
-        }
-        if (out->len + batch->len > max_bytes && !(at_least_one && out->len == 0)) {
-            break;
-        }
-        if (out->len == 0) {
-            out->pos = batch->pos;
-            out->first_offset = batch->first_offset;
-            out->file = file_ref(&log->file);
-        }
-        out->len += batch->len;
-        out->next_offset = batch->next_offset;
-    }
-    return 0;
-}
-
-int log_aborted_transactions(struct log *log, int64_t offset, int64_t upper, struct arena *arena,
-                             struct log_aborted **out, int *count) {
-    *count = 0;
-    return 0;
-}
-
-/* Timestamps are offsets here. */
-static void lookup_run(struct work *work) {
-}
-
-static void lookup_finish(struct work *work) {
-    struct log_lookup *lookup = CONTAINER_OF(work, struct log_lookup, work);
-    lookup->fn(lookup, 0);
-}
-
-static void lookup_start(struct log *log, struct log_lookup *lookup, int64_t offset, int64_t limit,
-                         void (*fn)(struct log_lookup *lookup, int result)) {
-    bool found = offset < limit;
-    lookup->fn = fn;
-    lookup->found_offset = found ? offset : -1;
-    lookup->found_timestamp = found ? offset : -1;
-    lookup->found_epoch = found ? log->epoch : -1;
-    work_submit(&world.machine.shards[0], &lookup->work, lookup_run, lookup_finish);
-}
-
-void log_find_timestamp(struct log *log, struct log_lookup *lookup, int64_t timestamp,
-                        int64_t limit, void (*fn)(struct log_lookup *lookup, int result)) {
-    lookup_start(log, lookup, timestamp, limit, fn);
-}
-
-void log_find_max_timestamp(struct log *log, struct log_lookup *lookup, int64_t limit,
-                            void (*fn)(struct log_lookup *lookup, int result)) {
-    lookup_start(log, lookup, limit - 1, limit, fn);
-}
-
-int log_assign_epoch(struct log *log, int32_t epoch) {
-    log->epoch = epoch;
-    return 0;
-}
-
-int32_t log_epoch_of_offset(const struct log *log, int64_t offset) {
-    return log->epoch;
-}
-
-void log_end_of_epoch(const struct log *log, int32_t epoch, int32_t *found_epoch,
-                      int64_t *end_offset) {
-    bool known = epoch == log->epoch;
-    *found_epoch = known ? epoch : -1;
-    *end_offset = known ? log->end : -1;
-}
-
-int log_raise_start(struct log *log, int64_t offset) {
-    log->start = offset;
-    return 0;
-}
-
-void log_apply_retention(struct log *log, int64_t now_ms) {
-}
-
-void log_expire_producers(struct log *log, int64_t now_ms) {
-}
-
-void log_producers(struct log *log, struct arena *arena, struct log_producer **out, int *count) {
-    *out = ARENA_NEW(arena, struct log_producer);
-    **out = (struct log_producer){.producer_id = 7, .current_txn_start_offset = -1};
-    *count = 1;
-}
 
 int log_dir_set_aside(struct machine *machine, const char *dir, const char *name,
                       const char *suffix, char **new_path) {
@@ -428,6 +194,10 @@ int log_dir_remove_tree(struct machine *machine, const char *path) {
 
 int64_t config_int(const struct config *config, enum config_id id) {
     return 1000;
+}
+
+struct slice config_string(const struct config *config, enum config_id id) {
+    return id == CONFIG_REPLICA_SELECTOR_CLASS ? SLICE_NULL : SLICE_LIT("INSIDE");
 }
 
 int64_t broker_config_int(const struct broker_config *config, enum config_id id) {
@@ -473,7 +243,7 @@ struct image_partition *image_partition(const struct image_topic *topic, int32_t
 }
 
 struct image_broker *image_broker(const struct image *image, int32_t id) {
-    return id == world.broker.id ? &world.broker : NULL;
+    return id >= 1 && id <= WORLD_BROKERS ? &world.brokers[id - 1] : NULL;
 }
 
 bool topic_is_internal(struct slice name) {
@@ -509,7 +279,7 @@ static void create_now(struct log_create *create) {
     }
     for (int i = 0; i < WORLD_TOPICS; i++) {
         if (uuid_equal(world.topics[i].id, create->topic_id)) {
-            create->log = log_make(i, create->partition);
+            create->log = world_make_log(i, create->partition);
             create->dir = 0;
             create->fn(create, 0);
             return;
@@ -544,11 +314,12 @@ static void make_topic(int index, const char *name, int32_t partitions) {
         .partition_count = partitions,
     };
     for (int32_t i = 0; i < partitions; i++) {
+        world.isrs[index][i][0] = 1;
         world.partitions[index][i] = (struct image_partition){
             .index = i,
             .replicas = world.replicas,
             .replica_count = 1,
-            .isr = world.replicas,
+            .isr = world.isrs[index][i],
             .isr_count = 1,
             .leader = 1,
             .leader_epoch = 5,
@@ -564,11 +335,16 @@ void world_init(int shards, bool durable) {
     world.durable = durable;
     world.duplicate_of = -1;
     world.min_insync = 1;
-    world.replicas[0] = 1;
+    for (int32_t i = 0; i < WORLD_BROKERS; i++) {
+        world.replicas[i] = i + 1;
+    }
     world.endpoint = (struct image_endpoint){
         .name = SLICE_LIT("PLAINTEXT"), .host = SLICE_LIT("here"), .port = 9092};
-    world.broker =
-        (struct image_broker){.id = 1, .endpoints = &world.endpoint, .endpoint_count = 1};
+    for (int32_t i = 0; i < WORLD_BROKERS; i++) {
+        world.brokers[i] = (struct image_broker){.id = i + 1, .epoch = 100 * (i + 1)};
+    }
+    world.brokers[0].endpoints = &world.endpoint;
+    world.brokers[0].endpoint_count = 1;
     hmap_init(&world.image.topics_by_id);
     make_topic(TOPIC_A, "a", 4);
     make_topic(TOPIC_B, "b", 4);
@@ -651,6 +427,71 @@ static void tell_change(int topic, enum image_change_kind kind) {
 void world_delete_topic(int topic) {
     world.deleted[topic] = true;
     tell_change(topic, IMAGE_TOPIC_DELETED);
+}
+
+void world_elect(int topic, int32_t index, int32_t leader) {
+    struct image_partition *partition = &world.partitions[topic][index];
+    partition->leader = leader;
+    partition->leader_epoch++;
+    partition->partition_epoch++;
+    tell_change(topic, IMAGE_TOPIC_CREATED);
+}
+
+void world_replicate(int topic, int32_t index, int32_t leader, int isr_count) {
+    struct image_partition *partition = &world.partitions[topic][index];
+    partition->replica_count = WORLD_BROKERS;
+    world_set_isr(topic, index, isr_count);
+    world_elect(topic, index, leader);
+}
+
+void world_set_isr(int topic, int32_t index, int isr_count) {
+    struct image_partition *partition = &world.partitions[topic][index];
+    partition->isr_count = isr_count;
+    for (int32_t i = 0; i < isr_count; i++) {
+        partition->isr[i] = i + 1;
+    }
+    partition->partition_epoch++;
+    tell_change(topic, IMAGE_TOPIC_CREATED);
+}
+
+/* ---- The controller ---------------------------------------------------------------------------
+ */
+
+void controller_call(struct controller_call *call) {
+    ASSERT(world.asked == NULL);
+    world.asked = call;
+}
+
+const struct alter_partition_request *world_isr_asked(void) {
+    return world.asked == NULL ? NULL : world.asked->build(world.asked, 3);
+}
+
+void world_isr_answer(enum kafka_error error) {
+    const struct alter_partition_request *request = world_isr_asked();
+    struct controller_call *call = world.asked;
+    const struct alter_partition_request_partition_data *asked = request->topics[0].partitions;
+    int32_t isr[WORLD_BROKERS];
+    for (int32_t i = 0; i < asked->new_isr_with_epochs_count; i++) {
+        isr[i] = asked->new_isr_with_epochs[i].broker_id;
+    }
+    struct alter_partition_response_partition_data partition = {
+        .partition_index = asked->partition_index,
+        .error_code = (int16_t)error,
+        .leader_id = 1,
+        .leader_epoch = asked->leader_epoch,
+        .isr = isr,
+        .isr_count = asked->new_isr_with_epochs_count,
+        .partition_epoch = asked->partition_epoch + 1,
+    };
+    struct alter_partition_response_topic_data topic = {
+        .topic_id = request->topics[0].topic_id,
+        .partitions = &partition,
+        .partitions_count = 1,
+    };
+    struct alter_partition_response response = {.topics = &topic, .topics_count = 1};
+    world.asked = NULL;
+    call->fn(call, ERROR_NONE, 3, &response);
+    world_settle();
 }
 
 void world_create_topic(int topic) {

@@ -19,13 +19,17 @@
 #include "broker/replica/partition.h"
 #include "broker/server/request.h"
 #include "runtime/machine.h"
+#include "storage/epochs.h"
 #include "storage/log.h"
 
+struct alter_partition_request;
+struct controller_call;
 struct log_create;
 
 #define WORLD_SHARDS_MAX     3
 #define WORLD_TOPICS         4
 #define WORLD_PARTITIONS_MAX 4
+#define WORLD_BROKERS        3
 #define WORLD_TIMERS_MAX     64
 #define WALL_MS              INT64_C(1700000000000)
 #define TOPIC_A              0
@@ -65,7 +69,10 @@ struct log {
     int64_t end;
     int64_t synced;
     int64_t high_watermark;
-    int32_t epoch;
+    struct epochs epochs;
+    int32_t epoch; /* the latest */
+    bool busy;     /* a sync is under way: cannot be truncated */
+    int truncations;
     struct list waiters; /* struct log_waiter.link */
     struct file file;
     int reads;
@@ -80,8 +87,10 @@ struct world {
     struct image_partition partitions[WORLD_TOPICS][WORLD_PARTITIONS_MAX];
     struct log *logs[WORLD_TOPICS][WORLD_PARTITIONS_MAX];
     bool deleted[WORLD_TOPICS];
-    int32_t replicas[1];
-    struct image_broker broker;
+    int32_t replicas[WORLD_BROKERS];
+    int32_t isrs[WORLD_TOPICS][WORLD_PARTITIONS_MAX][WORLD_BROKERS];
+    struct image_broker brokers[WORLD_BROKERS];
+    struct controller_call *asked; /* AlterPartition on its way */
     struct image_endpoint endpoint;
     bool durable;
     int64_t min_insync;
@@ -106,6 +115,19 @@ struct partition *world_partition(int topic, int32_t index);
 void world_sync(int topic, int32_t index, int result);
 void world_sync_all(void);
 void world_delete_topic(int topic);
+
+/* Another leader, in a new epoch. */
+void world_elect(int topic, int32_t index, int32_t leader);
+
+/* From now on it has all brokers as replicas; the ISR are the first `isr_count` of them. */
+void world_replicate(int topic, int32_t index, int32_t leader, int isr_count);
+void world_set_isr(int topic, int32_t index, int isr_count);
+
+/* What of the ISR the controller was asked to change, one partition at a time, and its answer. */
+const struct alter_partition_request *world_isr_asked(void);
+void world_isr_answer(enum kafka_error error);
+
+struct log *world_make_log(int topic, int32_t index);
 
 /* A topic that the image has appears. */
 void world_create_topic(int topic);

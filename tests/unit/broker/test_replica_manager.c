@@ -132,11 +132,9 @@ Test(replica_manager, losing_the_leadership_ends_the_waits) {
     buffer_init(&batch, 1 << 20);
     world_batch(&batch, &options, NULL, "value");
     produce_start(&produce, 9, -1, TOPIC_A, 0, buffer_slice(&batch));
-    world.partitions[TOPIC_A][0].leader = 2;
-    world_create_topic(TOPIC_A);
+    world_elect(TOPIC_A, 0, 2);
     cr_assert_eq(produce_error(&produce), ERROR_NOT_LEADER_OR_FOLLOWER);
-    world.partitions[TOPIC_A][0].leader = 1;
-    world_create_topic(TOPIC_A);
+    world_elect(TOPIC_A, 0, 1);
     cr_assert_eq(leader_error(TOPIC_A), ERROR_NONE);
     produce_free(&produce);
     buffer_release(&batch);

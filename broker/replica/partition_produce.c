@@ -1,0 +1,167 @@
+/* Appending to a partition that this node leads: batches of clients, and this node's own. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker/node.h"
+#include "broker/replica/partition.h"
+#include "broker/replica/replica_manager.h"
+
+static void produce_refuse(struct partition_produce *produce, enum kafka_error error,
+                           const char *message) {
+    produce->error = error;
+    produce->message = message;
+}
+
+static void produce_rules_fill(const struct partition *partition, struct produce_rules *rules) {
+    const struct topic_config *config = &partition->config;
+    *rules = (struct produce_rules){
+        .compacted = config->log.cleanup_compact,
+        .log_append_time = config->log_append_time,
+        .now_ms = clock_wall_ms(partition->manager->shard->node->machine),
+        .timestamp_before_max_ms = config->message_timestamp_before_max_ms,
+        .timestamp_after_max_ms = config->message_timestamp_after_max_ms,
+        .header_only = config->header_only_validation,
+        .target = (enum compression)config->compression,
+        .target_level = config->compression_level,
+        .record_max = RECORD_SIZE_LIMIT,
+    };
+}
+
+/* What needs no look at the bytes behind the header. */
+static bool produce_check_head(const struct partition *partition,
+                               struct partition_produce *produce) {
+    struct batch head;
+    enum batch_parse parsed = batch_parse(produce->records, &head);
+    if (produce->acks == -1 && !partition_isr_suffices(partition, false)) {
+        produce_refuse(produce, ERROR_NOT_ENOUGH_REPLICAS, NULL);
+    } else if ((int64_t)produce->records.len > partition->config.max_message_bytes) {
+        produce_refuse(produce, ERROR_MESSAGE_TOO_LARGE, NULL);
+    } else if (parsed == BATCH_OK && !produce->zstd_allowed &&
+               batch_codec(&head) == COMPRESSION_ZSTD) {
+        produce_refuse(produce, ERROR_UNSUPPORTED_COMPRESSION_TYPE,
+                       "Produce requests below version 7 cannot carry zstd.");
+    } else if (parsed == BATCH_OK && (head.attributes & BATCH_ATTR_TRANSACTIONAL) != 0 &&
+               (head.attributes & BATCH_ATTR_CONTROL) == 0) {
+        /* No transaction was ever begun here, so this one was not. */
+        produce_refuse(produce, ERROR_INVALID_TXN_STATE,
+                       "The batch belongs to no open transaction.");
+    }
+    return produce->error == ERROR_NONE;
+}
+
+/* log_append() and what its outcome means to a client. */
+static void produce_append(struct partition *partition, uint8_t *data,
+                           const struct produce_verdict *verdict,
+                           struct partition_produce *produce) {
+    struct log_append appended;
+    int failed = log_append(partition->log, data, verdict, partition->leader_epoch, &appended);
+    if (failed != 0) {
+        const char *why = failed == -ENOSPC ? "The disk of the partition is full."
+                          : failed == -EMFILE || failed == -ENFILE
+                              ? "The broker has too many open files."
+                              : "The disk of the partition failed.";
+        produce_refuse(produce, ERROR_KAFKA_STORAGE_ERROR, why);
+        return;
+    }
+    if (appended.error != ERROR_NONE) {
+        produce_refuse(produce, appended.error, NULL);
+        return;
+    }
+    produce->base_offset = appended.first_offset;
+    produce->next_offset = appended.last_offset + 1;
+    produce->append_time_ms = appended.append_time_ms;
+    partition_grown(partition);
+}
+
+/* The batch in the form that the topic asks for, in a heap block. */
+static void produce_rewrite(struct partition *partition, const struct produce_rules *rules,
+                            struct produce_verdict *verdict, struct partition_produce *produce) {
+    uint8_t *data;
+    size_t len;
+    if (!batch_rebuild(produce->records, rules, (size_t)partition->config.max_message_bytes, &data,
+                       &len)) {
+        produce_refuse(produce, ERROR_MESSAGE_TOO_LARGE,
+                       "The batch is too large in the topic's compression.");
+        return;
+    }
+    enum batch_parse parsed = batch_parse(slice_make(data, len), &verdict->batch);
+    ASSERT(parsed == BATCH_OK);
+    produce_append(partition, data, verdict, produce);
+    free(data);
+}
+
+void partition_produce(struct partition *partition, struct partition_produce *produce) {
+    produce->error = ERROR_NONE;
+    produce->message = NULL;
+    produce->base_offset = -1;
+    produce->append_time_ms = -1;
+    produce->log_start_offset = -1;
+    if (!produce_check_head(partition, produce)) {
+        return;
+    }
+    produce->log_start_offset = log_start_offset(partition->log);
+    struct produce_rules rules;
+    struct produce_verdict verdict;
+    produce_rules_fill(partition, &rules);
+    produce_validate(produce->records, &rules, produce->arena, &verdict);
+    if (verdict.error != ERROR_NONE) {
+        produce_refuse(produce, verdict.error, verdict.message);
+        produce->record_errors = verdict.record_errors;
+        produce->record_error_count = verdict.record_error_count;
+        return;
+    }
+    if (verdict.rewrite) {
+        produce_rewrite(partition, &rules, &verdict, produce);
+        return;
+    }
+    struct batch sent;
+    enum batch_parse parsed = batch_parse(produce->records, &sent);
+    ASSERT(parsed == BATCH_OK);
+    bool flagged = (sent.attributes & BATCH_ATTR_LOG_APPEND) != 0;
+    if (rules.log_append_time || flagged || sent.max_timestamp != verdict.batch.max_timestamp) {
+        batch_set_max_timestamp(produce->data, produce->records.len, rules.log_append_time,
+                                verdict.batch.max_timestamp);
+    }
+    produce_append(partition, produce->data, &verdict, produce);
+}
+
+/* Tells `error` at the end of the turn. */
+static void partition_append_fail(struct partition *partition, struct partition_append *append,
+                                  enum kafka_error error,
+                                  void (*fn)(struct partition_append *append,
+                                             enum kafka_error error)) {
+    append->partition = partition;
+    append->fn = fn;
+    append->failure = error;
+    append->base_offset = -1;
+    append->next_offset = -1;
+    list_prepend(&partition->appends, &append->link);
+    partition_mark_moved(partition);
+}
+
+void partition_append_own(struct partition *partition, uint8_t *batch, size_t len,
+                          struct partition_append *append,
+                          void (*fn)(struct partition_append *append, enum kafka_error error)) {
+    struct log *log = partition->log;
+    enum kafka_error error = ERROR_NONE;
+    if ((int64_t)len > partition->config.max_message_bytes) {
+        error = ERROR_MESSAGE_TOO_LARGE;
+    } else if (!partition_isr_suffices(partition, false)) {
+        error = ERROR_NOT_ENOUGH_REPLICAS;
+    } else {
+        ASSERT(len >= BATCH_HEADER_SIZE);
+        append->base_offset = log_end_offset(log);
+        batch_set_base_offset(batch, append->base_offset);
+        batch_set_leader_epoch(batch, partition->leader_epoch);
+        if (log_append_as_is(log, batch, len) != 0) {
+            error = ERROR_KAFKA_STORAGE_ERROR;
+        }
+    }
+    if (error != ERROR_NONE) {
+        partition_append_fail(partition, append, error, fn);
+        return;
+    }
+    append->next_offset = log_end_offset(log);
+    partition_await(partition, append, fn);
+    partition_grown(partition);
+}
