@@ -510,10 +510,10 @@
       "How long a follower's fetch waits.") \
     X(REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, "replica.high.watermark.checkpoint.interval.ms", LONG, "5000", ">=1", READ_ONLY, 0, HONOURED, \
       "How often high watermarks are written to disk.") \
-    X(REPLICA_LAG_TIME_MAX_MS, "replica.lag.time.max.ms", LONG, "30000", "", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_LAG_TIME_MAX_MS, "replica.lag.time.max.ms", LONG, "30000", "", READ_ONLY, 0, HONOURED, \
       "After how long without catching up a follower is no longer in sync.") \
-    X(REPLICA_SELECTOR_CLASS, "replica.selector.class", STRING, NULL, "", READ_ONLY, 0, MEANINGLESS, \
-      "The Java class that picks the replica a consumer reads from.") \
+    X(REPLICA_SELECTOR_CLASS, "replica.selector.class", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
+      "The class that picks the replica a consumer reads from: only the rack-aware one is known.") \
     X(REPLICA_SOCKET_RECEIVE_BUFFER_BYTES, "replica.socket.receive.buffer.bytes", INT, "65536", "", READ_ONLY, 0, IGNORED, \
       "Receive buffer of a follower's connection.") \
     X(REPLICA_SOCKET_TIMEOUT_MS, "replica.socket.timeout.ms", INT, "30000", "", READ_ONLY, 0, IGNORED, \

@@ -198,9 +198,8 @@ find_answer(const struct alter_partition_response *response,
             const struct alter_partition_request_topic_data *asked) {
     for (int32_t i = 0; response != NULL && i < response->topics_count; i++) {
         const struct alter_partition_response_topic_data *topic = &response->topics[i];
-        for (int32_t j = 0; uuid_equal(topic->topic_id, asked->topic_id) &&
-                            j < topic->partitions_count;
-             j++) {
+        for (int32_t j = 0;
+             uuid_equal(topic->topic_id, asked->topic_id) && j < topic->partitions_count; j++) {
             if (topic->partitions[j].partition_index == asked->partitions[0].partition_index) {
                 return &topic->partitions[j];
             }
