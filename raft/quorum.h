@@ -33,6 +33,7 @@ struct quorum_batch {
     int64_t last_offset;
     int64_t timestamp_ms;
     int32_t epoch;
+    bool snapshot; /* replaces all that was told before, of which it may lack parts */
 };
 
 static inline void quorum_batch_free(struct quorum_batch *batch) {
@@ -48,6 +49,10 @@ struct quorum_client {
 
     /* This node leads from now on, in this epoch: all that was committed before has been told. */
     void (*leading)(void *ctx, int32_t epoch);
+
+    /* Once, and before leading(): all that was committed when this node first heard from a leader
+     * (or became it) has been told. Until then what is known may be old. */
+    void (*caught_up)(void *ctx);
 
     /* It leads no more: proposals that were not told as committed may be gone. The client goes back
      * to what was committed. */

@@ -1,15 +1,18 @@
 /*
- * The controller: start, registration, and the loop from decision to answer.
+ * The controller: what the quorum tells, and the loop from decision to answer.
  *
  *   decide on the controller's image -> propose (append) -> apply to the controller's image
- *       ... synced: committed ...
+ *       ... synced on a majority: committed ...
  *   apply on every shard -> all shards told -> answer
  *
  * The controller's image is ahead of the shards' by what is not committed yet. So the next decision
  * does not wait for the disk, and many decisions share one sync, while nobody outside sees anything
- * that a crash could take back. Should leadership be lost (with more than one node), the image is
- * to be made anew from what is committed; the quorum of one loses it only by failing, and then the
- * process ends.
+ * that a crash, or another leader, could take back. It exists only while this node leads: made from
+ * the committed image of shard 0 when leadership begins, dropped when it is lost, and who waits for
+ * records that were not told as committed is told that this is the wrong controller.
+ *
+ * Start: what the quorum tells until this node has caught up is collected in one image, which then
+ * fills the shards'. From then on each committed batch goes to the shards, whoever leads.
  */
 #include "broker/controller/controller.h"
 
@@ -35,6 +38,8 @@ struct controller *controller_new(struct node *node) {
     struct controller *controller = NEW(struct controller);
     controller->node = node;
     controller->image = image_new();
+    controller->image->remember_removed = true; /* until the logs are loaded */
+    controller->committed = -1;
     controller->applied = -1;
     list_init(&controller->ops);
     list_init(&controller->applies);
@@ -59,13 +64,14 @@ void controller_free(struct controller *controller) {
 
 void decision_init(struct controller *controller, struct decision *d, struct arena *arena) {
     const struct node *node = controller->node;
+    const struct image *image = controller->active ? controller->image : node->shards[0].image;
     *d = (struct decision){
-        .image = controller->image,
+        .image = image,
         .config = node->config,
         .broker = node->shards[0].config,
         .machine = node->machine,
         .node_id = node->id,
-        .metadata_version = image_feature_level(controller->image, FEATURE_METADATA_VERSION),
+        .metadata_version = image_feature_level(image, FEATURE_METADATA_VERSION),
         .next_offset = controller->active ? quorum_end_offset(controller->quorum) : -1,
         .arena = arena,
     };
@@ -90,7 +96,8 @@ static enum kafka_error propose(struct controller *controller, const struct deci
 }
 
 enum kafka_error controller_submit(struct controller *controller, struct decision *d,
-                                   struct controller_op *op, void (*fn)(struct controller_op *op)) {
+                                   struct controller_op *op,
+                                   void (*fn)(struct controller_op *op, enum kafka_error error)) {
     if (!controller->active) {
         return ERROR_NOT_CONTROLLER;
     }
@@ -103,7 +110,7 @@ enum kafka_error controller_submit(struct controller *controller, struct decisio
         }
     }
     if (op->last_offset <= controller->applied) {
-        op->fn(op);
+        op->fn(op, ERROR_NONE);
     } else {
         list_append(&controller->ops, &op->link);
     }
@@ -112,19 +119,18 @@ enum kafka_error controller_submit(struct controller *controller, struct decisio
 
 /* ---- What the quorum tells ------------------------------------------------------------------- */
 
-/* Before this node leads, everything told is old: it only builds the image. */
+/* Before this node has caught up, everything told is old: it only builds the image. */
 static void replay(struct controller *controller, struct quorum_batch *batch) {
+    if (batch->snapshot && controller->image->offset >= 0) {
+        image_free(controller->image);
+        controller->image = image_new();
+        controller->image->remember_removed = true;
+    }
     for (int i = 0; i < batch->count && !controller->replay_failed; i++) {
         if (!image_apply(controller->image, batch->values[i], NULL)) {
-            int type = -1;
-            int16_t version = -1;
-            struct slice body;
-            (void)metadata_record_parse(batch->values[i], &type, &version, &body);
             controller->replay_failed = true;
-            errmsg_set(controller->errmsg,
-                       "the metadata record of type %d, version %d at offset %" PRId64
-                       " is not known to this release, or contradicts what is before it",
-                       type, version, batch->base_offset + i);
+            controller_explain_record(batch->values[i], batch->base_offset + i,
+                                      &controller->replay_errmsg);
         }
     }
     controller->image->offset = batch->last_offset;
@@ -134,6 +140,9 @@ static void replay(struct controller *controller, struct quorum_batch *batch) {
 
 static void write_snapshot(struct controller *controller) {
     const struct image *committed = controller->node->shards[0].image;
+    if (committed->in_transaction) {
+        return;
+    }
     struct arena arena;
     struct record_list values;
     arena_init(&arena, SIZE_MAX);
@@ -145,9 +154,14 @@ static void write_snapshot(struct controller *controller) {
 
 static void on_committed(void *ctx, struct quorum_batch *batch) {
     struct controller *controller = ctx;
-    if (!controller->active) {
+    controller->committed = batch->last_offset;
+    if (!controller->caught_up) {
         replay(controller, batch);
         return;
+    }
+    if (!controller->active) {
+        image_free(controller->image); /* falls behind from now on */
+        controller->image = NULL;
     }
     controller_apply(controller, batch);
     if (metadata_log_bytes_since_snapshot(controller->quorum) >
@@ -157,21 +171,94 @@ static void on_committed(void *ctx, struct quorum_batch *batch) {
     }
 }
 
+/* A copy of the committed image. Records of an open transaction are not in it; its end is decided
+ * by who makes the copy. */
+static struct image *copy_committed(const struct controller *controller) {
+    const struct image *committed = controller->node->shards[0].image;
+    struct image *copy = image_new();
+    struct arena arena;
+    struct record_list values;
+    arena_init(&arena, SIZE_MAX);
+    record_list_init(&values, &arena);
+    image_write(committed, &values);
+    for (int i = 0; i < values.count; i++) {
+        bool ok = image_apply(copy, values.values[i], NULL);
+        ASSERT(ok);
+    }
+    arena_release(&arena);
+    copy->offset = committed->offset;
+    copy->epoch = committed->epoch;
+    return copy;
+}
+
+/*
+ * What a new leader writes before anything else: the end of the transaction that the leader before
+ * has left open, which nobody else will end; and as the first leader ever, what the directory was
+ * formatted with.
+ */
+static void open_term(struct controller *controller) {
+    struct arena arena;
+    struct decision d;
+    arena_init(&arena, SIZE_MAX);
+    decision_init(controller, &d, &arena);
+    if (controller->node->shards[0].image->in_transaction) {
+        struct abort_transaction_record record;
+        message_init(&abort_transaction_record_desc, &record);
+        record.reason = SLICE_LIT("the leader that began it is gone");
+        record_list_add(&d.records, RECORD_ABORT_TRANSACTION, 0, &abort_transaction_record_desc,
+                        &record);
+    }
+    if (d.metadata_version == 0) {
+        const struct slice *values;
+        int count;
+        metadata_log_bootstrap(controller->quorum, &values, &count);
+        for (int i = 0; i < count; i++) {
+            record_list_add_value(&d.records, values[i]);
+        }
+    }
+    int64_t last_offset;
+    if (d.records.count > 0 && propose(controller, &d, &last_offset) != ERROR_NONE) {
+        LOG_ERROR(controller->node->machine, "controller", "the first records were not proposed",
+                  "count=%d", d.records.count);
+    }
+    arena_release(&arena);
+}
+
 static void on_leading(void *ctx, int32_t epoch) {
     struct controller *controller = ctx;
+    if (controller->replay_failed || controller->stopping) {
+        return;
+    }
+    if (controller->image == NULL) {
+        controller->image = copy_committed(controller);
+    }
     controller->active = true;
-    LOG_INFO(controller->node->machine, "controller", "leading", "epoch=%" PRId32, epoch);
+    LOG_INFO(controller->node->machine, "controller", "leading",
+             "epoch=%" PRId32 " offset=%" PRId64, epoch, controller->image->offset);
+    open_term(controller);
 }
 
 static void on_lost(void *ctx) {
     struct controller *controller = ctx;
+    if (!controller->active) {
+        return;
+    }
     controller->active = false;
-    node_fail(controller->node, "leadership of the metadata quorum was lost");
+    image_free(controller->image);
+    controller->image = NULL;
+    LOG_INFO(controller->node->machine, "controller", "leads no more", "committed=%" PRId64,
+             controller->committed);
+    controller_ops_lost(controller);
+}
+
+static void on_leader_changed(void *ctx, int32_t leader_id, int32_t epoch) {
+    struct controller *controller = ctx;
+    LOG_INFO(controller->node->machine, "controller", "leader of the metadata quorum",
+             "leader=%" PRId32 " epoch=%" PRId32, leader_id, epoch);
 }
 
 static void on_failed(void *ctx, int error) {
     struct controller *controller = ctx;
-    controller->active = false;
     LOG_ERROR(controller->node->machine, "controller", "metadata log failed", "reason=\"%s\"",
               strerror(-error));
     node_fail(controller->node, "the metadata log cannot be written");
@@ -184,26 +271,36 @@ static void step_end(struct controller *controller, int result) {
     controller->done(controller->ctx, result);
 }
 
-static void started(struct controller_op *op) {
-    step_end(CONTAINER_OF(op, struct controller, step), 0);
+static void started(struct controller_op *op, enum kafka_error error) {
+    struct controller *controller = CONTAINER_OF(op, struct controller, step);
+    controller->starting = false;
+    step_end(controller, error == ERROR_NONE ? 0 : -EAGAIN);
 }
 
 /* The shards begin with the image as it was replayed. */
 static void fill_shards(struct controller *controller) {
+    struct image *first = controller->node->shards[0].image;
     struct quorum_batch *batch = NEW(struct quorum_batch);
     struct record_list values;
     arena_init(&batch->arena, SIZE_MAX);
     record_list_init(&values, &batch->arena);
     image_write(controller->image, &values);
+    image_write_pending(controller->image, &values);
     batch->values = values.values;
     batch->count = values.count;
-    batch->last_offset = quorum_high_watermark(controller->quorum) - 1;
-    batch->epoch = quorum_epoch(controller->quorum);
+    batch->last_offset = controller->image->offset;
+    batch->epoch = controller->image->epoch;
+    image_remember_removed(first);
+    image_take_removed(first, controller->image);
     controller_apply(controller, batch);
 }
 
-static int check_features(struct controller *controller) {
+static int check_replayed(struct controller *controller) {
     int16_t level = image_feature_level(controller->image, FEATURE_METADATA_VERSION);
+    if (controller->replay_failed) {
+        errmsg_set(controller->errmsg, "%s", controller->replay_errmsg.text);
+        return -EUCLEAN;
+    }
     if (level > METADATA_VERSION_LATEST) {
         errmsg_set(controller->errmsg,
                    "the cluster has metadata.version %d; this release knows it up to %d", level,
@@ -213,56 +310,62 @@ static int check_features(struct controller *controller) {
     return 0;
 }
 
-static void on_opened(void *ctx, int result) {
-    struct controller *controller = ctx;
-    if (result == 0 && controller->replay_failed) {
-        result = -EUCLEAN;
+/* Goes on when both are true, in whatever order they came: the log is open, and caught up. */
+static void go_on(struct controller *controller) {
+    if (!controller->opened || !controller->caught_up || !controller->starting) {
+        return;
     }
-    if (result == 0) {
-        result = check_features(controller);
-    }
+    int result = check_replayed(controller);
     if (result != 0) {
-        controller->active = false;
+        controller->starting = false;
         step_end(controller, result);
         return;
     }
-    fill_shards(controller);
-    struct decision d;
-    decision_init(controller, &d, &controller->arena);
-    if (controller->image->in_transaction) {
-        /* The leader before crashed between begin and end: nobody will end it. */
-        struct abort_transaction_record record;
-        message_init(&abort_transaction_record_desc, &record);
-        record.reason = SLICE_LIT("the leader that began it is gone");
-        record_list_add(&d.records, RECORD_ABORT_TRANSACTION, 0, &abort_transaction_record_desc,
-                        &record);
+    controller->step.fn = started;
+    controller->step.last_offset = controller->node->shards[0].image->offset;
+    if (controller->step.last_offset <= controller->applied) {
+        started(&controller->step, ERROR_NONE);
+    } else {
+        list_prepend(&controller->ops, &controller->step.link);
     }
-    const struct slice *values;
-    int count;
-    metadata_log_bootstrap(controller->quorum, &values, &count);
-    for (int i = 0; i < count; i++) {
-        record_list_add_value(&d.records, values[i]);
+}
+
+static void on_caught_up(void *ctx) {
+    struct controller *controller = ctx;
+    controller->caught_up = true;
+    if (!controller->replay_failed) {
+        fill_shards(controller);
     }
-    if (controller_submit(controller, &d, &controller->step, started) != ERROR_NONE) {
-        errmsg_set(controller->errmsg, "the metadata log cannot be written");
-        step_end(controller, -EIO);
+    go_on(controller);
+}
+
+static void on_opened(void *ctx, int result) {
+    struct controller *controller = ctx;
+    if (result != 0) {
+        controller->starting = false;
+        step_end(controller, result);
+        return;
     }
+    controller->opened = true;
+    go_on(controller);
 }
 
 void controller_start(struct controller *controller, const char *metadata_dir,
                       struct errmsg *errmsg, void (*done)(void *ctx, int result), void *ctx) {
-    image_remember_removed(controller->node->shards[0].image); /* until the logs are loaded */
     controller->errmsg = errmsg;
     controller->done = done;
     controller->ctx = ctx;
+    controller->starting = true;
     struct metadata_log_options options = {
         .shard = controller->node->shards[0].shard,
         .config = controller->node->config,
         .node_id = controller->node->id,
         .metadata_dir = metadata_dir,
         .client = {.committed = on_committed,
+                   .caught_up = on_caught_up,
                    .leading = on_leading,
                    .lost = on_lost,
+                   .leader_changed = on_leader_changed,
                    .failed = on_failed,
                    .ctx = controller},
     };
@@ -307,15 +410,16 @@ static void describe_self(struct controller *controller, struct broker_registrat
 }
 
 static void submit_step(struct controller *controller, struct decision *d,
-                        void (*next)(struct controller_op *op)) {
+                        void (*next)(struct controller_op *op, enum kafka_error error)) {
     if (controller_submit(controller, d, &controller->step, next) != ERROR_NONE) {
         errmsg_set(controller->errmsg, "the metadata log cannot be written");
         step_end(controller, -EIO);
     }
 }
 
-static void ensure_topics(struct controller_op *op) {
+static void ensure_topics(struct controller_op *op, enum kafka_error error) {
     struct controller *controller = CONTAINER_OF(op, struct controller, step);
+    (void)error;
     struct decision d;
     decision_init(controller, &d, &controller->arena);
     const struct create_topics_request *request = configured_topics_request(&d);
@@ -339,8 +443,9 @@ static void ensure_topics(struct controller_op *op) {
     submit_step(controller, &d, started);
 }
 
-static void unfence(struct controller_op *op) {
+static void unfence(struct controller_op *op, enum kafka_error error) {
     struct controller *controller = CONTAINER_OF(op, struct controller, step);
+    (void)error;
     struct decision d;
     decision_init(controller, &d, &controller->arena);
     decide_unfence_broker(&d);
@@ -425,6 +530,7 @@ static void on_closed(void *ctx) {
 
 void controller_stop(struct controller *controller, void (*done)(void *ctx), void *ctx) {
     controller->active = false;
+    controller->stopping = true;
     controller->stopped = done;
     controller->ctx = ctx;
     metadata_log_close(controller->quorum, on_closed, controller);

@@ -33,9 +33,20 @@ static void answer(struct id_request *request, enum kafka_error error, int64_t p
 
 static void serve(struct controller *controller);
 
-static void on_block(struct controller_op *op) {
+static void fail_waiters(struct controller *controller) {
+    while (!list_empty(&controller->producer_id_waiters)) {
+        answer(LIST_FIRST(&controller->producer_id_waiters, struct id_request, link),
+               ERROR_COORDINATOR_LOAD_IN_PROGRESS, -1);
+    }
+}
+
+static void on_block(struct controller_op *op, enum kafka_error error) {
     struct controller *controller = CONTAINER_OF(op, struct controller, producer_id_op);
     controller->allocating = false;
+    if (error != ERROR_NONE) {
+        fail_waiters(controller);
+        return;
+    }
     controller->next_producer_id = controller->producer_id_block;
     controller->producer_id_end = controller->producer_id_block + PRODUCER_ID_BLOCK;
     serve(controller);

@@ -12,17 +12,26 @@
 struct controller_op {
     struct list link;
     int64_t last_offset;
-    void (*fn)(struct controller_op *op);
+
+    /* NONE; or NOT_CONTROLLER: leadership was lost before the records were told as committed, so
+     * that they may be kept, or gone. */
+    void (*fn)(struct controller_op *op, enum kafka_error error);
 };
 
 struct controller {
     struct node *node;
-    struct image *image; /* all that was decided, committed or not */
     struct quorum *quorum;
-    bool active;
+
+    /* While this node leads: all that was decided, committed or not. Before it has caught up: what
+     * was told so far. Else NULL. */
+    struct image *image;
+    bool opened;
+    bool caught_up;
+    bool active; /* leads */
 
     struct list ops;     /* struct controller_op, by last_offset */
     struct list applies; /* committed batches on their way to the shards */
+    int64_t committed;   /* everything up to here has been told as committed */
     int64_t applied;     /* everything up to here is applied on every shard */
 
     int64_t next_producer_id; /* of the block in hand */
@@ -32,10 +41,13 @@ struct controller {
     int64_t producer_id_block;
     bool allocating;
 
-    struct arena arena; /* of the step of start or registration under way */
+    struct arena arena; /* of the registration under way */
     struct controller_op step;
     struct errmsg *errmsg;
+    struct errmsg replay_errmsg; /* the first record that could not be applied */
     bool replay_failed;
+    bool starting; /* done is owed for the start */
+    bool stopping;
     void (*done)(void *ctx, int result);
     void (*stopped)(void *ctx);
     void *ctx;
@@ -45,17 +57,23 @@ void decision_init(struct controller *controller, struct decision *d, struct are
 
 /*
  * Proposes the decision's records and applies them to the controller's image; op->fn follows when
- * they are committed and applied everywhere. Without records it follows as soon as everything that
- * the decision may have seen is committed: perhaps before this returns. An error means that nothing
- * was proposed and fn will not be called.
+ * they are committed and applied everywhere, or when that is not to be hoped for any more. Without
+ * records it follows as soon as everything that the decision may have seen is committed: perhaps
+ * before this returns. An error means that nothing was proposed and fn will not be called.
  */
-MUST_CHECK enum kafka_error controller_submit(struct controller *controller, struct decision *d,
-                                              struct controller_op *op,
-                                              void (*fn)(struct controller_op *op));
+MUST_CHECK enum kafka_error
+controller_submit(struct controller *controller, struct decision *d, struct controller_op *op,
+                  void (*fn)(struct controller_op *op, enum kafka_error error));
 
 /* Hands a committed batch to every shard (controller_apply.c); owns it from now on. */
 void controller_apply(struct controller *controller, struct quorum_batch *batch);
 void controller_applies_free(struct controller *controller);
+
+/* Ends ops that wait for records which were not told as committed (controller_apply.c). */
+void controller_ops_lost(struct controller *controller);
+
+/* Why image_apply() refused `value`. */
+void controller_explain_record(struct slice value, int64_t offset, struct errmsg *out);
 
 /* Drops what waits for producer ids (controller_ids.c). */
 void controller_ids_free(struct controller *controller);

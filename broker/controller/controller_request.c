@@ -12,8 +12,12 @@ struct controller_task {
     void *response;
 };
 
-static void respond(struct controller_op *op) {
+static void respond(struct controller_op *op, enum kafka_error error) {
     struct controller_task *task = CONTAINER_OF(op, struct controller_task, op);
+    if (error != ERROR_NONE) {
+        request_respond_close(task->request, "the controller is another one now");
+        return;
+    }
     request_respond(task->request, task->response);
 }
 

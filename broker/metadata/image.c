@@ -101,6 +101,14 @@ void image_forget_removed(struct image *image) {
     }
 }
 
+void image_take_removed(struct image *image, struct image *from) {
+    LIST_FOREACH_SAFE(it, &from->removed) {
+        list_remove(it);
+        list_append(&image->removed, it);
+    }
+    from->remember_removed = false;
+}
+
 bool image_has_removed_id(const struct image *image, struct uuid id) {
     LIST_FOREACH(it, &image->removed) {
         if (uuid_equal(CONTAINER_OF(it, struct image_removed_topic, link)->id, id)) {

@@ -144,6 +144,7 @@ void image_free(struct image *image);
  * dirs is compared with them. */
 void image_remember_removed(struct image *image);
 void image_forget_removed(struct image *image);
+void image_take_removed(struct image *image, struct image *from); /* moves what is remembered */
 bool image_has_removed_id(const struct image *image, struct uuid id);
 bool image_has_removed_name(const struct image *image, struct slice name);
 

@@ -4,6 +4,7 @@
 
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_internal.h"
+#include "protocol/generated/begin_transaction_record.h"
 #include "protocol/generated/config_record.h"
 #include "protocol/generated/feature_level_record.h"
 #include "protocol/generated/partition_record.h"
@@ -233,4 +234,16 @@ void image_write(const struct image *image, struct record_list *out) {
     write_opaque(image, RECORD_USER_SCRAM_CREDENTIAL, out);
     write_opaque(image, RECORD_DELEGATION_TOKEN, out);
     write_opaque(image, RECORD_ZK_MIGRATION_STATE, out);
+}
+
+void image_write_pending(const struct image *image, struct record_list *out) {
+    if (!image->in_transaction) {
+        return;
+    }
+    struct begin_transaction_record begin;
+    message_init(&begin_transaction_record_desc, &begin);
+    record_list_add(out, RECORD_BEGIN_TRANSACTION, 0, &begin_transaction_record_desc, &begin);
+    LIST_FOREACH(it, &image->pending) {
+        record_list_add_value(out, CONTAINER_OF(it, struct image_pending, link)->value);
+    }
 }

@@ -13,4 +13,8 @@ struct record_list;
  */
 void image_write(const struct image *image, struct record_list *out);
 
+/* The open metadata transaction, as its records came; nothing where none is open. A snapshot has
+ * none of it. */
+void image_write_pending(const struct image *image, struct record_list *out);
+
 #endif

@@ -46,6 +46,7 @@ static void deliver_snapshot(struct quorum *quorum) {
     batch->count = values.count;
     batch->last_offset = quorum->snapshots.latest.end_offset - 1;
     batch->epoch = quorum->snapshots.latest.epoch;
+    batch->snapshot = true;
     batch->timestamp_ms = quorum->snapshot_timestamp_ms;
     deliver(quorum, batch);
 }
@@ -96,6 +97,7 @@ static void on_elected(struct log_waiter *waiter, int result) {
     result = metadata_log_scan(quorum, from, deliver_stored);
     if (result == 0) {
         quorum->leading = true;
+        quorum->client.caught_up(quorum->client.ctx);
         quorum->client.leading(quorum->client.ctx, quorum->epoch);
     }
     opened(quorum, result);

@@ -4,6 +4,7 @@
 #include "broker/metadata/features.h"
 #include "broker/metadata/image.h"
 #include "broker/metadata/image_changes.h"
+#include "broker/metadata/image_diff.h"
 #include "broker/metadata/image_write.h"
 #include "broker/metadata/metadata_record.h"
 #include "protocol/generated/abort_transaction_record.h"
@@ -293,6 +294,62 @@ Test(image, an_aborted_transaction_leaves_nothing) {
     cr_assert(apply_empty(RECORD_ABORT_TRANSACTION, &abort_transaction_record_desc));
     cr_assert_null(image_topic_by_name(image, SLICE_LIT("a")));
     cr_assert_not(apply_empty(RECORD_END_TRANSACTION, &end_transaction_record_desc));
+}
+
+static struct image *copy_of(bool with_pending) {
+    struct record_list out;
+    record_list_init(&out, &arena);
+    image_write(image, &out);
+    if (with_pending) {
+        image_write_pending(image, &out);
+    }
+    struct image *copy = image_new();
+    for (int i = 0; i < out.count; i++) {
+        cr_assert(image_apply(copy, out.values[i], NULL), "record %d", i);
+    }
+    return copy;
+}
+
+Test(image, an_open_transaction_goes_on_in_a_copy) {
+    cr_assert(apply_empty(RECORD_BEGIN_TRANSACTION, &begin_transaction_record_desc));
+    cr_assert(topic("a", 2));
+    struct image *original = image;
+    image = copy_of(true);
+    image_free(original);
+    cr_assert(partition(2, 0));
+    cr_assert(apply_empty(RECORD_END_TRANSACTION, &end_transaction_record_desc));
+    cr_assert_eq(image_topic_by_name(image, SLICE_LIT("a"))->partition_count, 1);
+}
+
+static int count_changes(enum image_change_kind kind) {
+    int count = 0;
+    for (int i = 0; i < changes.count; i++) {
+        count += changes.items[i].kind == kind;
+    }
+    return count;
+}
+
+Test(image, the_difference_of_two_images_is_what_a_snapshot_changes) {
+    fill();
+    struct image *old = copy_of(false);
+    image_changes_reset(&changes);
+    image_diff(old, image, &changes);
+    cr_assert_eq(changes.count, 2); /* features and brokers are not compared */
+    cr_assert(partition(1, 2));
+    cr_assert(topic("c", 4) && partition(4, 0));
+    cr_assert(config(CONFIG_RESOURCE_TOPIC, "a", "retention.ms", "6"));
+    cr_assert(config(CONFIG_RESOURCE_BROKER, "", "min.insync.replicas", NULL));
+    struct remove_topic_record gone = {.topic_id = id(2)};
+    record_list_add(&list, RECORD_REMOVE_TOPIC, 0, &remove_topic_record_desc, &gone);
+    cr_assert(apply_last());
+    image_changes_reset(&changes);
+    image_diff(old, image, &changes);
+    cr_assert_eq(count_changes(IMAGE_TOPIC_DELETED), 1);
+    cr_assert_eq(count_changes(IMAGE_TOPIC_CREATED), 1);
+    cr_assert_eq(count_changes(IMAGE_PARTITION_CREATED), 1);
+    cr_assert_eq(count_changes(IMAGE_PARTITION_CHANGED), 0);
+    cr_assert_eq(count_changes(IMAGE_CONFIG_CHANGED), 2); /* the topic's went with it */
+    image_free(old);
 }
 
 Test(image, refuses_what_it_does_not_know_or_what_contradicts_it) {

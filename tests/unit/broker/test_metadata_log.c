@@ -73,6 +73,11 @@ static void on_committed(void *ctx, struct quorum_batch *batch) {
     }
 }
 
+static void on_caught_up(void *ctx) {
+    struct life *life = ctx;
+    cr_assert_eq(life->epoch, 0);
+}
+
 static void on_leading(void *ctx, int32_t epoch) {
     struct life *life = ctx;
     life->epoch = epoch;
@@ -109,6 +114,7 @@ static void start(void *ctx) {
         .node_id = life->node_id,
         .metadata_dir = base,
         .client = {.committed = on_committed,
+                   .caught_up = on_caught_up,
                    .leading = on_leading,
                    .failed = on_failed,
                    .ctx = life},
