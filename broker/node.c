@@ -147,7 +147,8 @@ static void open_listeners(void *ctx, int result) {
     if (step_failed(node, result, NODE_EXIT_METADATA)) {
         return;
     }
-    if (server_open(node->server, &start->errmsg) != 0) {
+    if (server_open(node->server, API_SCOPE_CONTROLLER, &start->errmsg) != 0 ||
+        server_open(node->server, API_SCOPE_BROKER, &start->errmsg) != 0) {
         LOG_ERROR(node->machine, "node", "start failed", "reason=\"%s\"", start->errmsg.text);
         node_stop(node, on_listener_failure_stopped, node);
         return;

@@ -30,16 +30,17 @@ static bool client_software_valid(struct slice text) {
     return true;
 }
 
-static void fill_api_keys(struct arena *arena, struct api_versions_response *response) {
-    for (const struct api_handler *h = api_handler_next(-1); h != NULL;
-         h = api_handler_next(h->key)) {
+static void fill_api_keys(enum api_scope scope, struct arena *arena,
+                          struct api_versions_response *response) {
+    for (const struct api_handler *h = api_handler_next(-1, scope); h != NULL;
+         h = api_handler_next(h->key, scope)) {
         response->api_keys_count++;
     }
     response->api_keys =
         arena_array(arena, (size_t)response->api_keys_count, sizeof(*response->api_keys));
     int count = 0;
-    for (const struct api_handler *h = api_handler_next(-1); h != NULL;
-         h = api_handler_next(h->key)) {
+    for (const struct api_handler *h = api_handler_next(-1, scope); h != NULL;
+         h = api_handler_next(h->key, scope)) {
         struct api_versions_response_api_version *out = &response->api_keys[count++];
         out->api_key = h->key;
         out->min_version = h->advertised_min_version;
@@ -104,7 +105,7 @@ void api_api_versions(struct request *request) {
         request_respond(request, &response);
         return;
     }
-    fill_api_keys(&request->arena, &response);
+    fill_api_keys(request->scope, &request->arena, &response);
     fill_supported_features(request, &request->arena, &response);
     fill_finalized_features(request->at->image, &request->arena, &response);
     request_respond(request, &response);

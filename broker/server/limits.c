@@ -104,14 +104,25 @@ static bool all_known(const struct overrides *overrides) {
 
 /* ---- Values ---------------------------------------------------------------------------------- */
 
-/* The listener of the other brokers, when clients have one of their own. */
+static int client_listener_count(const struct server *server) {
+    int count = 0;
+    for (int i = 0; i < server->listener_count; i++) {
+        count += server->listeners[i].scope == API_SCOPE_BROKER;
+    }
+    return count;
+}
+
+/* A listener of the controllers; that of the other brokers, when clients have one of their own. */
 static bool is_protected(const struct server *server, const struct config_listener *listener) {
+    if (listener->controller) {
+        return true;
+    }
     const struct config *config = server->node->config;
     struct slice name = config_string(config, CONFIG_INTER_BROKER_LISTENER_NAME);
     if (slice_is_null(name)) {
         name = config_string(config, CONFIG_SECURITY_INTER_BROKER_PROTOCOL);
     }
-    return server->listener_count > 1 && name.len == strlen(listener->name) &&
+    return client_listener_count(server) > 1 && name.len == strlen(listener->name) &&
            strncasecmp((const char *)name.data, listener->name, name.len) == 0;
 }
 

@@ -272,6 +272,14 @@ void request_move(struct request *request, struct node_shard *to,
     shard_post(to->shard, &request->post, request_moved);
 }
 
+void request_watch_connection(struct request *request) {
+    struct conn *conn = request->exchange != NULL ? exchange_conn(request->exchange) : NULL;
+    if (conn != NULL) {
+        struct client *client = conn_data(conn);
+        client->watched = true;
+    }
+}
+
 bool request_abandoned(const struct request *request) {
     return request->exchange != NULL && exchange_conn(request->exchange) == NULL;
 }

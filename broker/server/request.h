@@ -16,6 +16,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/slice.h"
+#include "broker/api/api.h"
 #include "protocol/errors.h"
 #include "protocol/message.h"
 #include "runtime/frame.h"
@@ -23,7 +24,6 @@
 #include "runtime/net.h"
 
 struct node_shard;
-struct api_handler;
 
 /* More memory of a request, for work on other shards; lies in the request's own arena. */
 struct request_arena {
@@ -41,6 +41,8 @@ struct request {
     struct slice client_id;    /* may be null */
     struct slice peer_host;    /* numeric address, in the arena */
     const char *listener_name; /* "PLAINTEXT"; outlives the request */
+    enum api_scope scope;      /* of the listener */
+    uint64_t connection_id;    /* of the node's connections; 0: none */
     int64_t received_ms;       /* shard_now_ms() of home */
     struct frame *frame;       /* the received bytes; `body` points into it */
     const void *body;          /* the decoded request struct */
@@ -88,6 +90,10 @@ void request_add_arena(struct request *request, struct request_arena *extra);
 /* Calls fn(request) on the other shard: directly when it is this one, else by a post. */
 void request_move(struct request *request, struct node_shard *to,
                   void (*fn)(struct request *request));
+
+/* On home, inside the API's handler: the server tells when this request's connection has closed
+ * (server_on_connection_closed). */
+void request_watch_connection(struct request *request);
 
 /* The client's connection is gone: whatever is computed for it will not be seen. Only on home. */
 bool request_abandoned(const struct request *request);

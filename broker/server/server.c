@@ -40,9 +40,9 @@ static bool request_decode(struct request *request, const char **reason) {
     request->api_key = (int16_t)load_be16(in.data);
     request->version = (int16_t)load_be16(in.data + 2);
     request->correlation_id = (int32_t)load_be32(in.data + 4);
-    request->handler = api_handler(request->api_key);
+    request->handler = api_handler(request->api_key, request->scope);
     if (request->handler == NULL) {
-        *reason = "request of an API that is not served";
+        *reason = "request of an API that this listener does not serve";
         return false;
     }
     if (request->version < request->handler->min_version ||
@@ -101,6 +101,8 @@ static void client_handle_frame(struct client *client, struct exchange *exchange
     request->frame = frame;
     request->received_ms = shard_now_ms(client->shard->owner->shard);
     request->listener_name = client->listener->config->name;
+    request->scope = client->listener->scope;
+    request->connection_id = client->id;
     const char *reason = NULL;
     bool valid = request_decode(request, &reason);
     client->in_flight++;
@@ -168,6 +170,7 @@ static void on_open(struct conn *conn, void *ctx) {
     struct client *client = NEW(struct client);
     client->conn = conn;
     client->listener = listener;
+    client->id = atomic_fetch_add(&listener->server->last_connection_id, 1) + 1;
     client->shard = node_shard_of(node, conn_shard(conn))->server;
     list_append(&client->shard->clients, &client->link);
     conn_set_data(conn, client);
@@ -200,6 +203,26 @@ static void on_drained(struct conn *conn, void *ctx) {
     client_dispatch(conn_data(conn));
 }
 
+static void client_free(struct client *client) {
+    list_remove(&client->link);
+    free(client);
+}
+
+/* Back on its shard, whose list it is still in: so it is freed whenever the node is. */
+static void on_closing_told(struct post *post) {
+    client_free(CONTAINER_OF(post, struct client, post));
+}
+
+/* On shard 0. */
+static void on_watched_closed(struct post *post) {
+    struct client *client = CONTAINER_OF(post, struct client, post);
+    struct server *server = client->listener->server;
+    if (server->connection_closed != NULL) {
+        server->connection_closed(server->connection_closed_ctx, client->id);
+    }
+    shard_post(client->shard->owner->shard, &client->post, on_closing_told);
+}
+
 static void on_close(struct conn *conn, const char *reason, void *ctx) {
     struct client *client = conn_data(conn);
     LOG_DEBUG(client->shard->owner->node->machine, "server", "connection gone",
@@ -213,8 +236,12 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
     }
     atomic_fetch_sub(&client->listener->server->connection_count, 1);
     ASSERT(!client->dispatching);
-    list_remove(&client->link);
-    free(client);
+    if (client->watched) {
+        client->conn = NULL;
+        shard_post(client->shard->owner->node->shards[0].shard, &client->post, on_watched_closed);
+    } else {
+        client_free(client);
+    }
 }
 
 static const struct listener_handler client_handler = {
@@ -233,11 +260,11 @@ struct server *server_new(struct node *node) {
     server->listeners = xcalloc((size_t)count, sizeof(*server->listeners));
     for (int i = 0; i < count; i++) {
         const struct config_listener *config = config_listener_at(node->config, i);
-        if (config->controller) {
-            continue;
-        }
-        server->listeners[server->listener_count++] =
-            (struct server_listener){.server = server, .config = config};
+        server->listeners[server->listener_count++] = (struct server_listener){
+            .server = server,
+            .config = config,
+            .scope = config->controller ? API_SCOPE_CONTROLLER : API_SCOPE_BROKER,
+        };
     }
     server->limits = server_limits_new(server);
     for (int i = 0; i < node->shard_count; i++) {
@@ -308,10 +335,19 @@ static struct listener_options listener_options(const struct server *server, int
     };
 }
 
-int server_open(struct server *server, struct errmsg *errmsg) {
+void server_on_connection_closed(struct server *server,
+                                 void (*fn)(void *ctx, uint64_t connection_id), void *ctx) {
+    server->connection_closed = fn;
+    server->connection_closed_ctx = ctx;
+}
+
+int server_open(struct server *server, enum api_scope scope, struct errmsg *errmsg) {
     server_limits_apply(server->limits);
     for (int i = 0; i < server->listener_count; i++) {
         struct server_listener *listener = &server->listeners[i];
+        if (listener->scope != scope) {
+            continue;
+        }
         struct listener_options options = listener_options(server, i);
         int error = listener_open(server->node->machine, &options, &client_handler, listener,
                                   &listener->listener, errmsg);

@@ -29,6 +29,7 @@
 struct server_listener {
     struct server *server;
     const struct config_listener *config;
+    enum api_scope scope;
     struct listener *listener; /* NULL while not open */
 };
 
@@ -37,6 +38,9 @@ struct server {
     struct server_listener *listeners;
     int listener_count;
     atomic_int connection_count;
+    atomic_uint_fast64_t last_connection_id;
+    void (*connection_closed)(void *ctx, uint64_t connection_id);
+    void *connection_closed_ctx;
     struct server_limits *limits;
     int closing; /* listeners that have yet to close */
     void (*closed)(void *ctx);
@@ -69,6 +73,9 @@ struct client {
     struct conn *conn;
     struct server_listener *listener;
     struct server_shard *shard;
+    uint64_t id;      /* of the connection; never 0 */
+    struct post post; /* after closing: to shard 0, which is told, and back */
+    bool watched;
     struct queued_frame *queue_head; /* frames in order of arrival */
     struct queued_frame *queue_tail;
     int in_flight;          /* requests being handled */

@@ -16,7 +16,7 @@
 /* As request_take() leaves it: the arena is that of the request before. */
 static struct request *take(struct arena *arena, struct frame *frame) {
     static struct request request;
-    request = (struct request){.arena = *arena, .frame = frame};
+    request = (struct request){.arena = *arena, .frame = frame, .scope = API_SCOPE_BROKER};
     return &request;
 }
 
@@ -57,8 +57,8 @@ static const struct api_handler *served(uint64_t number) {
     static const struct api_handler *handlers[API_KEY_MAX + 1];
     static size_t count;
     if (count == 0) {
-        const struct api_handler *next = api_handler_next(-1);
-        for (; next != NULL; next = api_handler_next(next->key)) {
+        const struct api_handler *next = api_handler_next(-1, API_SCOPE_BROKER);
+        for (; next != NULL; next = api_handler_next(next->key, API_SCOPE_BROKER)) {
             handlers[count++] = next;
         }
     }
@@ -71,7 +71,8 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
     if (kind < 3 || size_max < 64) {
         return LLVMFuzzerMutate(data, size, size_max);
     }
-    if (size < HEADER_FIXED_LEN || kind == 3 || api_handler((int16_t)load_be16(data)) == NULL) {
+    if (size < HEADER_FIXED_LEN || kind == 3 ||
+        api_handler((int16_t)load_be16(data), API_SCOPE_BROKER) == NULL) {
         const struct api_handler *handler = served(fuzz_random(&random));
         int versions = handler->max_version - handler->min_version + 1;
         store_be16(data, (uint16_t)handler->key);

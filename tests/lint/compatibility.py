@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def served(text):
     """(key, lowest, highest) of each line of API_LIST."""
-    rows = re.findall(r"X\((\d+),\s*\w+,\s*(\d+),\s*(\d+)\)", text)
+    rows = re.findall(r"X\((\d+),\s*\w+,\s*[BCF]+,\s*(\d+),\s*(\d+)\)", text)
     return [tuple(map(int, row)) for row in rows]
 
 
