@@ -62,14 +62,25 @@ uint64_t raft_random_below(struct raft *raft, uint64_t bound) {
 
 /* ---- Peers ----------------------------------------------------------------------------------- */
 
-bool raft_is_voter(const struct raft *raft) {
-    const struct raft_voters *voters = raft_log_voters(&raft->log);
+static bool in_voters(const struct raft_voters *voters, struct raft_key key) {
     for (int i = 0; i < voters->count; i++) {
-        if (raft_key_matches(voters->keys[i], raft->config.self)) {
+        if (raft_key_matches(voters->keys[i], key)) {
             return true;
         }
     }
     return false;
+}
+
+bool raft_is_voter(const struct raft *raft) {
+    return in_voters(raft_log_voters(&raft->log), raft->config.self);
+}
+
+bool raft_may_stand(const struct raft *raft) {
+    if (raft->installing) {
+        return false;
+    }
+    const struct raft_voters *before = raft_log_voters_before(&raft->log);
+    return raft_is_voter(raft) || (before != NULL && in_voters(before, raft->config.self));
 }
 
 struct peer *raft_peer(struct raft *raft, struct raft_key key) {

@@ -210,8 +210,9 @@ struct raft_voters_at {
  * What a restarted node finds on its disk; all of it is synced. A node whose disk was lost starts
  * with nothing of it and with another directory id in raft_config: it is not the voter that it was,
  * answers votes that are asked of that one with INVALID_VOTER_KEY, and is an observer until it is
- * added. Where the voters' directory ids are unknown (static quorums) nobody can tell: then a lost
- * disk may break what was agreed on, as in Kafka.
+ * added. Where the voters' directory ids are unknown (static quorums, until all have the voter set
+ * that makes them known) nobody can tell: then a lost disk may break what was agreed on, as in
+ * Kafka.
  */
 struct raft_stored {
     struct raft_ballot ballot; /* epoch 0, leader -1, voted -1 where there is none */

@@ -113,7 +113,7 @@ static void open_ballots(struct raft *raft) {
 static void count_ballots(struct raft *raft);
 
 void raft_become_prospective(struct raft *raft) {
-    ASSERT(raft_is_voter(raft) && !raft->installing);
+    ASSERT(raft_may_stand(raft));
     set_role(raft, RAFT_PROSPECTIVE);
     open_ballots(raft);
     count_ballots(raft);
@@ -343,7 +343,7 @@ void raft_on_end_epoch(struct raft *raft, uint64_t token, const struct raft_end_
     raft_observe(raft, end->epoch, end->leader_id);
     raft_emit_reply(raft, token, RAFT_END_EPOCH, ERROR_NONE);
     if (raft->role == RAFT_FOLLOWER && raft->ballot.leader_id == end->leader_id &&
-        raft_is_voter(raft)) {
+        raft_may_stand(raft)) {
         raft->fetched = false; /* it hears this leader no more: others may be elected */
         raft->doubted = true;
         raft->timer_ms = raft->now_ms + succession_delay(raft, end);
@@ -380,11 +380,11 @@ void raft_restore_role(struct raft *raft) {
 }
 
 void raft_election_tick(struct raft *raft) {
-    bool voter = raft_is_voter(raft) && !raft->installing;
+    bool stands = raft_may_stand(raft);
     switch (raft->role) {
     case RAFT_UNATTACHED:
     case RAFT_FOLLOWER:
-        if (voter) {
+        if (stands) {
             raft_become_prospective(raft);
         } else if (raft->role == RAFT_FOLLOWER) {
             raft_become_unattached(raft, raft->ballot.epoch, raft->ballot.voted);
@@ -396,7 +396,7 @@ void raft_election_tick(struct raft *raft) {
         election_lost(raft);
         break;
     case RAFT_CANDIDATE:
-        if (voter) {
+        if (stands) {
             raft_become_prospective(raft);
         } else {
             raft_become_unattached(raft, raft->ballot.epoch, raft->ballot.voted);

@@ -108,6 +108,10 @@ struct raft_effect *raft_emit(struct raft *raft, enum raft_effect_kind kind);
 uint64_t raft_random_below(struct raft *raft, uint64_t bound);
 bool raft_is_voter(const struct raft *raft);
 
+/* Voters, and who was removed by a record that is not known as committed: it may be the only one
+ * that has that record, so that nobody else can be elected, and nobody without it. */
+bool raft_may_stand(const struct raft *raft);
+
 /* The peer with this key, or NULL. A zero directory id matches. */
 struct peer *raft_peer(struct raft *raft, struct raft_key key);
 

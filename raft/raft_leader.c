@@ -106,9 +106,6 @@ static void change_committed(struct raft *raft) {
     struct raft_effect *effect = raft_emit(raft, RAFT_VOTERS_CHANGED);
     effect->id = change->token;
     effect->error = ERROR_NONE;
-    if (!raft_is_voter(raft)) {
-        raft_become_resigned(raft); /* it removed itself, and that is agreed on now */
-    }
 }
 
 void raft_leader_advance(struct raft *raft) {
@@ -132,6 +129,9 @@ void raft_leader_advance(struct raft *raft) {
             raft_emit(raft, RAFT_LEADING)->epoch = raft->ballot.epoch;
         }
         change_committed(raft);
+        if (!raft_is_voter(raft) && raft_log_voters_before(&raft->log) == NULL) {
+            raft_become_resigned(raft); /* it was removed, and that is agreed on now */
+        }
     }
     if (raft->role == RAFT_LEADER) {
         answer_parked(raft);

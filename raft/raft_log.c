@@ -122,3 +122,10 @@ struct raft_position raft_log_end_of_epoch(const struct raft_log *log, int32_t e
 const struct raft_voters *raft_log_voters(const struct raft_log *log) {
     return &log->voters[log->voters_count - 1].voters;
 }
+
+const struct raft_voters *raft_log_voters_before(const struct raft_log *log) {
+    int newest = log->voters_count - 1;
+    return newest > 0 && log->voters[newest].offset >= log->high_watermark
+               ? &log->voters[newest - 1].voters
+               : NULL;
+}

@@ -49,4 +49,7 @@ struct raft_position raft_log_end_of_epoch(const struct raft_log *log, int32_t e
 
 const struct raft_voters *raft_log_voters(const struct raft_log *log);
 
+/* Where the newest voter set is not known as committed: the one before it. Otherwise NULL. */
+const struct raft_voters *raft_log_voters_before(const struct raft_log *log);
+
 #endif
