@@ -80,19 +80,19 @@
       "Whether a new controller joins the voters by itself.") \
     X(CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, "controller.quorum.bootstrap.servers", LIST, "", "", READ_ONLY, 0, HONOURED, \
       "Where the controllers of the cluster can be found.") \
-    X(CONTROLLER_QUORUM_ELECTION_BACKOFF_MAX_MS, "controller.quorum.election.backoff.max.ms", INT, "1000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_ELECTION_BACKOFF_MAX_MS, "controller.quorum.election.backoff.max.ms", INT, "1000", ">=0", READ_ONLY, 0, HONOURED, \
       "Upper bound of the pause before another election.") \
-    X(CONTROLLER_QUORUM_ELECTION_TIMEOUT_MS, "controller.quorum.election.timeout.ms", INT, "1000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_ELECTION_TIMEOUT_MS, "controller.quorum.election.timeout.ms", INT, "1000", ">=0", READ_ONLY, 0, HONOURED, \
       "How long a candidate waits for votes before it tries again.") \
-    X(CONTROLLER_QUORUM_FETCH_MAX_BYTES, "controller.quorum.fetch.max.bytes", INT, "1048576", ">=1", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_FETCH_MAX_BYTES, "controller.quorum.fetch.max.bytes", INT, "1048576", ">=1", READ_ONLY, 0, HONOURED, \
       "How many bytes of the metadata log one fetch may carry.") \
-    X(CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES, "controller.quorum.fetch.snapshot.max.bytes", INT, "1048576", ">=1", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_FETCH_SNAPSHOT_MAX_BYTES, "controller.quorum.fetch.snapshot.max.bytes", INT, "1048576", ">=1", READ_ONLY, 0, HONOURED, \
       "How many bytes of a metadata snapshot one fetch may carry.") \
-    X(CONTROLLER_QUORUM_FETCH_TIMEOUT_MS, "controller.quorum.fetch.timeout.ms", INT, "2000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_FETCH_TIMEOUT_MS, "controller.quorum.fetch.timeout.ms", INT, "2000", ">=0", READ_ONLY, 0, HONOURED, \
       "After how long without a successful fetch a follower calls an election.") \
-    X(CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS, "controller.quorum.request.timeout.ms", INT, "2000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS, "controller.quorum.request.timeout.ms", INT, "2000", ">=0", READ_ONLY, 0, HONOURED, \
       "How long a request between controllers may take.") \
-    X(CONTROLLER_QUORUM_RETRY_BACKOFF_MS, "controller.quorum.retry.backoff.ms", INT, "20", ">=0", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_RETRY_BACKOFF_MS, "controller.quorum.retry.backoff.ms", INT, "20", ">=0", READ_ONLY, 0, HONOURED, \
       "The pause before a request between controllers is sent again.") \
     X(CONTROLLER_QUORUM_VOTERS, "controller.quorum.voters", LIST, "", "", READ_ONLY, 0, HONOURED, \
       "The fixed voters of the metadata quorum, each as id@host:port.") \

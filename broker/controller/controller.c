@@ -358,6 +358,7 @@ void controller_start(struct controller *controller, const char *metadata_dir,
     controller->starting = true;
     struct metadata_log_options options = {
         .shard = controller->node->shards[0].shard,
+        .node_shard = &controller->node->shards[0],
         .config = controller->node->config,
         .node_id = controller->node->id,
         .metadata_dir = metadata_dir,

@@ -5,7 +5,6 @@
 #include "protocol/generated/leader_change_message.h"
 #include "protocol/generated/snapshot_footer_record.h"
 #include "protocol/generated/snapshot_header_record.h"
-#include "protocol/generated/voters_record.h"
 #include "protocol/message.h"
 
 /* Room beyond METADATA_BATCH_MAX for what other writers call 8 MiB. */
@@ -38,19 +37,13 @@ static bool read_kraft_version(struct slice value, struct metadata_control *cont
 }
 
 static bool read_voters(struct slice value, struct metadata_control *control) {
-    struct voters_record record;
-    struct arena arena;
-    arena_init(&arena, message_decode_limit(value.len));
-    bool ok = message_decode(&voters_record_desc, 0, value, &arena, &record, NULL) == MESSAGE_OK;
-    if (ok) {
-        control->voter_count = record.voters_count;
-        for (int32_t i = 0; i < record.voters_count; i++) {
-            control->voter_id = record.voters[i].voter_id;
-            control->voter_directory_id = record.voters[i].voter_directory_id;
-        }
+    struct voter_set *set = voter_set_decode(value);
+    if (set == NULL) {
+        return false;
     }
-    arena_release(&arena);
-    return ok;
+    voter_set_free(control->voters);
+    control->voters = set;
+    return true;
 }
 
 static bool read_control(const struct record *record, struct metadata_control *control) {
@@ -103,64 +96,89 @@ bool metadata_values_read(struct slice bytes, const struct batch *batch, struct 
     return result == 0;
 }
 
-static void add_control(struct batch_builder *builder, int type, int64_t timestamp_ms,
-                        const struct message_desc *desc, const void *message) {
+struct voter_set *metadata_control_take_voters(struct metadata_control *control) {
+    struct voter_set *set = control->voters;
+    control->voters = NULL;
+    return set;
+}
+
+void metadata_control_release(struct metadata_control *control) {
+    voter_set_free(metadata_control_take_voters(control));
+}
+
+static void add_value(struct batch_builder *builder, int type, int64_t timestamp_ms,
+                      struct slice value) {
     uint8_t key[4];
-    struct buffer value;
-    buffer_init(&value, METADATA_BATCH_MAX);
     store_be16(key, 0);
     store_be16(key + 2, (uint16_t)type);
+    batch_builder_add(builder, timestamp_ms, slice_make(key, sizeof(key)), value, NULL, 0);
+}
+
+static void add_control(struct batch_builder *builder, int type, int64_t timestamp_ms,
+                        const struct message_desc *desc, const void *message) {
+    struct buffer value;
+    buffer_init(&value, METADATA_BATCH_MAX);
     enum message_error error = message_encode(desc, 0, message, &value, NULL);
     ASSERT(error == MESSAGE_OK);
-    batch_builder_add(builder, timestamp_ms, slice_make(key, sizeof(key)), buffer_slice(&value),
-                      NULL, 0);
+    add_value(builder, type, timestamp_ms, buffer_slice(&value));
     buffer_release(&value);
 }
 
 static void add_leader_change(struct batch_builder *builder,
                               const struct metadata_control_batch *what) {
     struct leader_change_message message;
-    struct leader_change_message_voter voter = {.voter_id = what->voter->id};
+    struct leader_change_message_voter voters[RAFT_VOTERS_MAX];
+    struct leader_change_message_voter self = {.voter_id = what->leader_id};
+    for (int i = 0; i < what->keys->count; i++) {
+        voters[i] = (struct leader_change_message_voter){.voter_id = what->keys->keys[i].id};
+    }
     message_init(&leader_change_message_desc, &message);
-    message.leader_id = what->voter->id;
-    message.voters = &voter;
-    message.voters_count = 1;
-    message.granting_voters = &voter;
+    message.leader_id = what->leader_id;
+    message.voters = voters;
+    message.voters_count = what->keys->count;
+    message.granting_voters = &self;
     message.granting_voters_count = 1;
     add_control(builder, CONTROL_LEADER_CHANGE, what->timestamp_ms, &leader_change_message_desc,
                 &message);
 }
 
 static void add_voters(struct batch_builder *builder, const struct metadata_control_batch *what) {
+    struct buffer value;
+    buffer_init(&value, METADATA_BATCH_MAX);
+    voter_set_encode(what->voters, &value);
+    add_value(builder, CONTROL_KRAFT_VOTERS, what->timestamp_ms, buffer_slice(&value));
+    buffer_release(&value);
+}
+
+static void add_kraft_version(struct batch_builder *builder,
+                              const struct metadata_control_batch *what) {
     struct kraft_version_record version;
     message_init(&kraft_version_record_desc, &version);
     version.kraft_version = 1;
     add_control(builder, CONTROL_KRAFT_VERSION, what->timestamp_ms, &kraft_version_record_desc,
                 &version);
+}
 
-    struct arena arena;
-    arena_init(&arena, SIZE_MAX);
-    size_t count = (size_t)what->voter->endpoint_count;
-    struct voters_record_endpoint *endpoints =
-        (struct voters_record_endpoint *)arena_array(&arena, count, sizeof(*endpoints));
-    for (size_t i = 0; i < count; i++) {
-        endpoints[i] = (struct voters_record_endpoint){.name = what->voter->endpoints[i].name,
-                                                       .host = what->voter->endpoints[i].host,
-                                                       .port = what->voter->endpoints[i].port};
+/* Returns whether it is more than the voters. */
+static bool add_first(struct batch_builder *builder, const struct metadata_control_batch *what) {
+    struct snapshot_header_record header;
+    struct snapshot_footer_record footer;
+    switch (what->type) {
+    case CONTROL_LEADER_CHANGE:
+        add_leader_change(builder, what);
+        return true;
+    case CONTROL_SNAPSHOT_HEADER:
+        message_init(&snapshot_header_record_desc, &header);
+        header.last_contained_log_timestamp = what->timestamp_ms;
+        add_control(builder, what->type, what->timestamp_ms, &snapshot_header_record_desc, &header);
+        return true;
+    case CONTROL_SNAPSHOT_FOOTER:
+        message_init(&snapshot_footer_record_desc, &footer);
+        add_control(builder, what->type, what->timestamp_ms, &snapshot_footer_record_desc, &footer);
+        return true;
+    default:
+        return false;
     }
-    struct voters_record_voter voter = {
-        .voter_id = what->voter->id,
-        .voter_directory_id = what->voter->directory_id,
-        .endpoints = endpoints,
-        .endpoints_count = (int32_t)count,
-        .kraft_version_feature = {.min_supported_version = 0, .max_supported_version = 1},
-    };
-    struct voters_record voters;
-    message_init(&voters_record_desc, &voters);
-    voters.voters = &voter;
-    voters.voters_count = 1;
-    add_control(builder, CONTROL_KRAFT_VOTERS, what->timestamp_ms, &voters_record_desc, &voters);
-    arena_release(&arena);
 }
 
 int metadata_control_build(const struct metadata_control_batch *what, struct buffer *out) {
@@ -170,27 +188,22 @@ int metadata_control_build(const struct metadata_control_batch *what, struct buf
     options.control = true;
     struct batch_builder builder;
     batch_builder_init(&builder, &options, METADATA_BATCH_MAX);
-    if (what->type == CONTROL_LEADER_CHANGE) {
-        add_leader_change(&builder, what);
-    } else if (what->type == CONTROL_SNAPSHOT_HEADER) {
-        struct snapshot_header_record header;
-        message_init(&snapshot_header_record_desc, &header);
-        header.last_contained_log_timestamp = what->timestamp_ms;
-        add_control(&builder, what->type, what->timestamp_ms, &snapshot_header_record_desc,
-                    &header);
-    } else {
-        struct snapshot_footer_record footer;
-        message_init(&snapshot_footer_record_desc, &footer);
-        add_control(&builder, what->type, what->timestamp_ms, &snapshot_footer_record_desc,
-                    &footer);
+    int count = 0;
+    if (add_first(&builder, what)) {
+        count++;
+        if (what->voters != NULL) {
+            add_kraft_version(&builder, what);
+            count++;
+        }
     }
-    if (what->voters) {
+    if (what->voters != NULL) {
         add_voters(&builder, what);
+        count++;
     }
     bool ok = batch_builder_finish(&builder, out);
     ASSERT(ok);
     batch_builder_release(&builder);
-    return what->voters ? 3 : 1;
+    return count;
 }
 
 bool metadata_values_build(const struct slice *values, int count, int64_t base_offset,

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/uuid.h"
 #include "broker/metadata/metadata_record.h"
+#include "broker/quorum/voter_set.h"
 #include "protocol/records.h"
 
 /* Types of control records. */
@@ -27,12 +28,14 @@ struct metadata_control {
     bool footer;
     bool has_kraft_version;
     int16_t kraft_version;
-    int voter_count;  /* -1: no voters were told */
-    int32_t voter_id; /* of the last voter */
-    struct uuid voter_directory_id;
+    struct voter_set *voters; /* the last set; owned; NULL: none was told */
 };
 
-#define METADATA_CONTROL_NONE ((struct metadata_control){.voter_count = -1, .voter_id = -1})
+#define METADATA_CONTROL_NONE ((struct metadata_control){0})
+
+/* Takes the voter set out: it belongs to the caller. */
+struct voter_set *metadata_control_take_voters(struct metadata_control *control);
+void metadata_control_release(struct metadata_control *control);
 
 /* Takes the next whole batch off `in`. 1: *out and *bytes are it; 0: nothing is left; -1: damage
  * (header, checksum or an incomplete batch). */
@@ -45,29 +48,17 @@ bool metadata_control_read(struct slice bytes, const struct batch *batch,
 /* Appends the records' values of a data batch. False when they cannot be read. */
 bool metadata_values_read(struct slice bytes, const struct batch *batch, struct record_list *out);
 
-/* An endpoint of the controller, told in voter records. */
-struct metadata_endpoint {
-    struct slice name;
-    struct slice host;
-    uint16_t port;
-};
-
-/* The one voter of a quorum of one. */
-struct metadata_voter {
-    int32_t id;
-    struct uuid directory_id;
-    const struct metadata_endpoint *endpoints;
-    int endpoint_count;
-};
-
-/* What goes into a control batch besides its own record. */
+/* What goes into a control batch. */
 struct metadata_control_batch {
     int64_t base_offset;
     int32_t epoch;
     int64_t timestamp_ms;
-    int type;    /* CONTROL_LEADER_CHANGE, CONTROL_SNAPSHOT_HEADER or CONTROL_SNAPSHOT_FOOTER */
-    bool voters; /* followed by KRAFT_VERSION 1 and KRAFT_VOTERS */
-    const struct metadata_voter *voter;
+    /* CONTROL_LEADER_CHANGE, CONTROL_SNAPSHOT_HEADER, CONTROL_SNAPSHOT_FOOTER; with voters these
+     * are followed by KRAFT_VERSION 1 and KRAFT_VOTERS. CONTROL_KRAFT_VOTERS: only the voters. */
+    int type;
+    const struct voter_set *voters; /* may be NULL */
+    int32_t leader_id;              /* of a leader change, with the keys of the voters */
+    const struct raft_voters *keys;
 };
 
 /* Appends the batch; returns the number of its records. */

@@ -1,10 +1,9 @@
 /*
- * The metadata log of this node, __cluster_metadata-0, as a quorum of one (raft/quorum.h): this
- * node leads from the start, each start in a new epoch, and what is synced is committed.
+ * The metadata log of this node, __cluster_metadata-0: opening and closing of the quorum that
+ * raft/quorum.h describes, of any number of voters. This node is one of them, or an observer.
  *
- * Opening reads the latest snapshot and the log behind it, makes a new epoch durable (quorum-state
- * first, then a LEADER_CHANGE batch), tells everything that is committed, and then leading(). A
- * directory whose quorum has voters other than this node is refused.
+ * Opening reads the latest snapshot and the log behind it, and takes part from then on: it votes,
+ * stands for election, fetches. Requests of peers come through quorum_requests.h.
  */
 #ifndef BROKER_QUORUM_METADATA_LOG_H
 #define BROKER_QUORUM_METADATA_LOG_H
@@ -19,24 +18,31 @@ struct shard;
 
 struct metadata_log_options {
     struct shard *shard;
+    struct node_shard *node_shard; /* of `shard`; NULL when there is no other node to talk to */
     const struct config *config;
     int32_t node_id;
     const char *metadata_dir; /* parent of __cluster_metadata-0; copied */
     struct quorum_client client;
 };
 
-/* done(ctx, 0) after leading(), or done(ctx, negative errno) with errmsg. Then free it. */
+/*
+ * done(ctx, 0) when everything has been told that the leader knew to be committed when this node
+ * first heard it; where this node leads, after leading(). That needs a majority of the voters and
+ * may take for ever. done(ctx, negative errno) with errmsg when the directory cannot be used; then
+ * free it.
+ */
 struct quorum *metadata_log_open(const struct metadata_log_options *options, struct errmsg *errmsg,
                                  void (*done)(void *ctx, int result), void *ctx);
 
-/* Syncs and closes. Proposals that were not told as committed yet are not told any more. */
+/* Hands over when this node leads others, syncs and closes; at any time after opening began, and
+ * then `done` of opening is not called any more. Nothing is told to the client any more. */
 void metadata_log_close(struct quorum *quorum, void (*done)(void *ctx), void *ctx);
 
 /* Memory only. */
 void metadata_log_free(struct quorum *quorum);
 
-/* What a new log has to begin with, as the directory was formatted; empty when the log is not new.
- * Valid until the first proposal. */
+/* What a leader has to begin a new log with, as the directory was formatted; empty when the log is
+ * not new. Valid until the first proposal. */
 void metadata_log_bootstrap(const struct quorum *quorum, const struct slice **values, int *count);
 
 /* Bytes of records that were committed since the last snapshot. */

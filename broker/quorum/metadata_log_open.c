@@ -1,11 +1,11 @@
 /*
  * Opening the metadata log, on a worker. In this order, each step durable before the next:
  *
- *   recover snapshots -> load the log -> look who the voters are -> (new directory) write the
- *   bootstrap snapshot -> take the next epoch in quorum-state
+ *   recover snapshots -> load the log -> look who the voters are -> (new directory of a node that
+ * is alone) write the bootstrap snapshot
  *
- * A crash between two of these leaves a directory that the next start treats the same way: an epoch
- * that was taken and not used is skipped.
+ * Nothing here takes part in the quorum yet: what was found is handed to consensus, and what that
+ * decides (an epoch, a vote) is durable before it leaves the node.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -16,15 +16,13 @@
 #include "base/memory.h"
 #include "broker/config/config.h"
 #include "broker/metadata/features.h"
-#include "broker/quorum/metadata_log_internal.h"
+#include "broker/quorum/quorum_internal.h"
 #include "broker/quorum/quorum_state.h"
 #include "protocol/generated/feature_level_record.h"
 #include "protocol/message.h"
 #include "runtime/file.h"
 #include "runtime/log.h"
 #include "storage/log_dir.h"
-
-#define METADATA_TOPIC_ID uuid_from_halves(0, 1)
 
 #define READ_BYTES ((size_t)1 << 20)
 
@@ -64,14 +62,13 @@ static int scan_range(struct quorum *quorum, const struct log_range *range,
     return result;
 }
 
-int metadata_log_scan(struct quorum *quorum, int64_t from,
+int metadata_log_scan(struct quorum *quorum, int64_t from, int64_t limit,
                       bool (*fn)(struct quorum *quorum, struct slice bytes,
                                  const struct batch *batch)) {
-    int64_t end = log_end_offset(quorum->log);
     int result = 0;
-    while (from < end && result == 0) {
+    while (from < limit && result == 0) {
         struct log_range range;
-        result = log_read(quorum->log, from, end, READ_BYTES, true, &range);
+        result = log_read(quorum->log, from, limit, READ_BYTES, true, &range);
         if (result != 0 || range.len == 0) {
             break;
         }
@@ -92,7 +89,8 @@ static int read_identity(struct quorum *quorum) {
     struct meta_properties meta;
     int result = meta_properties_read(quorum->machine, quorum->metadata_dir, &meta, quorum->errmsg);
     if (result == 0) {
-        quorum->voter.directory_id = meta.directory_id;
+        quorum->self.key.directory_id = meta.directory_id;
+        memcpy(quorum->cluster_id, meta.cluster_id, sizeof(quorum->cluster_id));
     }
     return result;
 }
@@ -109,13 +107,14 @@ static void collect_endpoints(struct quorum *quorum) {
         if (told == NULL) {
             told = config_listener_at(quorum->config, i);
         }
-        endpoints[quorum->voter.endpoint_count++] = (struct metadata_endpoint){
+        endpoints[quorum->self.endpoint_count++] = (struct metadata_endpoint){
             .name = slice_str(told->name),
             .host = slice_str(told->host[0] == '\0' ? "localhost" : told->host),
             .port = (uint16_t)told->port,
         };
     }
-    quorum->voter.endpoints = endpoints;
+    quorum->self.endpoints = endpoints;
+    quorum->self.kraft_version_max = 1;
 }
 
 static int read_snapshots(struct quorum *quorum) {
@@ -133,10 +132,8 @@ static int read_snapshots(struct quorum *quorum) {
 }
 
 static void on_log_failure(struct log *log, int error, void *ctx) {
-    struct quorum *quorum = (struct quorum *)ctx;
     (void)log;
-    quorum->failed = true;
-    quorum->client.failed(quorum->client.ctx, error);
+    quorum_fail((struct quorum *)ctx, error);
 }
 
 static int load_log(struct quorum *quorum) {
@@ -183,42 +180,99 @@ static int load_log(struct quorum *quorum) {
     return 0;
 }
 
-static bool note_control(struct quorum *quorum, struct slice bytes, const struct batch *batch) {
-    if ((batch->attributes & BATCH_ATTR_CONTROL) != 0) {
-        return metadata_control_read(bytes, batch, &quorum->control);
+static void note_epoch(struct quorum *quorum, const struct batch *batch) {
+    struct raft_stored *stored = &quorum->stored;
+    int32_t last = stored->epoch_count == 0 ? stored->start.epoch - 1
+                                            : quorum->epochs[stored->epoch_count - 1].epoch;
+    if (batch->partition_leader_epoch <= last) {
+        return;
     }
-    quorum->bytes_since_snapshot += (int64_t)bytes.len;
-    return true;
+    if (stored->epoch_count == quorum->epoch_cap) {
+        quorum->epoch_cap = quorum->epoch_cap == 0 ? 8 : quorum->epoch_cap * 2;
+        quorum->epochs =
+            xrealloc(quorum->epochs, (size_t)quorum->epoch_cap * sizeof(*quorum->epochs));
+    }
+    quorum->epochs[stored->epoch_count++] =
+        (struct raft_epoch_start){batch->partition_leader_epoch, batch->base_offset};
 }
 
+static bool note_batch(struct quorum *quorum, struct slice bytes, const struct batch *batch) {
+    /* A log that the snapshot was not made of: the leader's replaced ours, and a crash came before
+     * ours was dropped. */
+    bool first = quorum->stored.epoch_count == 0 && !quorum->stale;
+    if (first && (batch->base_offset != quorum->stored.start.offset ||
+                  batch->partition_leader_epoch < quorum->stored.start.epoch)) {
+        quorum->stale = true;
+    }
+    if (quorum->stale) {
+        return true;
+    }
+    note_epoch(quorum, batch);
+    if ((batch->attributes & BATCH_ATTR_CONTROL) == 0) {
+        quorum->has_records = true;
+        return true;
+    }
+    bool ok = metadata_control_read(bytes, batch, &quorum->control);
+    if (ok && quorum->control.voters != NULL) {
+        voter_history_add(&quorum->voters, batch->base_offset,
+                          metadata_control_take_voters(&quorum->control));
+    }
+    return ok;
+}
+
+/* ---- Who the voters are ---------------------------------------------------------------------- */
+
 static int refuse_voters(struct quorum *quorum, int count) {
-    errmsg_set(quorum->errmsg,
-               "the metadata quorum in %s has %d voters and is not this node (%" PRId32
-               ") alone; this release serves a quorum of one",
-               quorum->dir, count, quorum->voter.id);
+    errmsg_set(
+        quorum->errmsg,
+        "the metadata quorum in %s has %d voters and is not this node (%" PRId32
+        ") alone; controller.quorum.voters or controller.quorum.bootstrap.servers says where "
+        "the others are",
+        quorum->dir, count, quorum->self.key.id);
     return -EINVAL;
 }
 
-static int check_voters(struct quorum *quorum, const struct quorum_state *state) {
-    const struct metadata_control *control = &quorum->control;
-    char in_log[UUID_TEXT_LEN + 1];
-    char on_disk[UUID_TEXT_LEN + 1];
-    if (quorum->kraft_version == 0) {
-        bool alone = state->voter_count == 0 ||
-                     (state->voter_count == 1 && state->voter_id == quorum->voter.id);
-        return alone ? 0 : refuse_voters(quorum, state->voter_count);
+/* The voters of kraft.version 0: those of the configuration, and the same as before. */
+static int static_voters(struct quorum *quorum, const struct quorum_state *state,
+                         struct voter_set *out) {
+    struct slice name = quorum_listener_name(quorum);
+    for (int i = 0; i < config_voter_count(quorum->config); i++) {
+        const struct config_address *address = config_voter_at(quorum->config, i);
+        struct metadata_endpoint endpoint = {
+            .name = name, .host = slice_str(address->host), .port = (uint16_t)address->port};
+        struct voter voter = {
+            .key = {.id = address->id}, .endpoints = &endpoint, .endpoint_count = 1};
+        voter_set_add(out, &voter);
     }
-    if (control->voter_count < 0) {
-        return 0;
+    if (out->count == 0 && config_is_alone(quorum->config)) {
+        struct voter voter = quorum->self;
+        voter.key.directory_id = UUID_ZERO;
+        voter_set_add(out, &voter);
     }
-    if (control->voter_count != 1 || control->voter_id != quorum->voter.id) {
-        return refuse_voters(quorum, control->voter_count);
+    bool same = state->voter_count == out->count;
+    for (int i = 0; i < state->voter_count && same; i++) {
+        same = voter_set_find(out, state->voter_ids[i]) >= 0;
     }
-    if (!uuid_equal(control->voter_directory_id, quorum->voter.directory_id)) {
+    if (state->voter_count > 0 && out->count > 0 && !same) {
+        return refuse_voters(quorum, state->voter_count);
+    }
+    return 0;
+}
+
+/* A node that is alone is the voter, or nobody ever leads. */
+static int check_alone(struct quorum *quorum, const struct voter_set *voters) {
+    bool only_id = voters->count == 1 && voters->voters[0].key.id == quorum->self.key.id;
+    bool alone = config_is_alone(quorum->config);
+    if (alone && voters->count > 0 && !only_id) {
+        return refuse_voters(quorum, voters->count);
+    }
+    if (only_id && !raft_key_matches(voters->voters[0].key, quorum->self.key)) {
+        char in_log[UUID_TEXT_LEN + 1];
+        char on_disk[UUID_TEXT_LEN + 1];
         errmsg_set(quorum->errmsg,
                    "the voter of the metadata quorum in %s has the directory id %s, and %s has %s",
-                   quorum->dir, uuid_format(control->voter_directory_id, in_log),
-                   quorum->metadata_dir, uuid_format(quorum->voter.directory_id, on_disk));
+                   quorum->dir, uuid_format(voters->voters[0].key.directory_id, in_log),
+                   quorum->metadata_dir, uuid_format(quorum->self.key.directory_id, on_disk));
         return -EINVAL;
     }
     return 0;
@@ -233,8 +287,8 @@ static void default_bootstrap(struct quorum *quorum) {
                     &record);
 }
 
-/* A log without records: as the formatting tool left it, or made by us. */
-static int prepare_new(struct quorum *quorum) {
+/* The first leader writes what the directory was formatted with. */
+static int read_bootstrap(struct quorum *quorum) {
     char *path = path_in(quorum->metadata_dir, "bootstrap.checkpoint");
     enum path_kind kind;
     int result = path_kind(quorum->machine, path, &kind);
@@ -243,22 +297,27 @@ static int prepare_new(struct quorum *quorum) {
         int64_t timestamp_ms;
         result = snapshot_read(quorum->machine, path, &quorum->bootstrap_values, &ignored,
                                &timestamp_ms, quorum->errmsg);
-    } else if (result == 0 && !quorum->snapshots.bootstrap &&
-               config_string(quorum->config, CONFIG_CONTROLLER_QUORUM_VOTERS).len == 0) {
-        quorum->kraft_version = 1;
+        metadata_control_release(&ignored);
+        quorum->formatted = true;
     }
+    free(path);
     if (result == 0 && quorum->bootstrap_values.count == 0) {
         default_bootstrap(quorum);
     }
-    free(path);
-    if (result != 0 || quorum->kraft_version == 0 || quorum->snapshots.bootstrap) {
-        return result;
-    }
+    return result;
+}
+
+/* A new directory of a node that is alone: it is the voter, as `format --standalone` has it. */
+static int make_standalone(struct quorum *quorum) {
+    quorum->kraft_version = 1;
+    struct voter_set *voters = voter_set_new();
+    voter_set_add(voters, &quorum->self);
+    voter_history_reset(&quorum->voters, voters);
     struct buffer bytes;
     buffer_init(&bytes, SIZE_MAX);
-    snapshot_build(NULL, 0, SNAPSHOT_BOOTSTRAP, clock_wall_ms(quorum->machine), true,
-                   &quorum->voter, &bytes);
-    result = snapshot_write(quorum->machine, quorum->dir, SNAPSHOT_BOOTSTRAP, buffer_slice(&bytes));
+    snapshot_build(NULL, 0, SNAPSHOT_BOOTSTRAP, clock_wall_ms(quorum->machine), voters, &bytes);
+    int result =
+        snapshot_write(quorum->machine, quorum->dir, SNAPSHOT_BOOTSTRAP, buffer_slice(&bytes));
     if (result != 0) {
         errmsg_set(quorum->errmsg, "cannot write a snapshot in %s: %s", quorum->dir,
                    strerror(-result));
@@ -267,35 +326,33 @@ static int prepare_new(struct quorum *quorum) {
     return result;
 }
 
-static int take_epoch(struct quorum *quorum, const struct quorum_state *old) {
-    int32_t epoch = old->leader_epoch;
-    if (log_latest_epoch(quorum->log) > epoch) {
-        epoch = log_latest_epoch(quorum->log);
+static int settle_voters(struct quorum *quorum, const struct quorum_state *state) {
+    bool known = quorum->control.has_kraft_version;
+    bool empty = !quorum->has_records && !quorum->snapshots.found;
+    quorum->kraft_version = known ? quorum->control.kraft_version : 0;
+    if (quorum->kraft_version > 1) {
+        errmsg_set(quorum->errmsg, "the metadata log %s has kraft.version %d, above 1", quorum->dir,
+                   quorum->kraft_version);
+        return -EINVAL;
     }
-    if (quorum->snapshots.found && quorum->snapshots.latest.epoch > epoch) {
-        epoch = quorum->snapshots.latest.epoch;
+    if (empty && !known && !quorum->formatted && !quorum->snapshots.bootstrap &&
+        state->voter_count == 0 && config_voter_count(quorum->config) == 0 &&
+        config_is_alone(quorum->config)) {
+        return make_standalone(quorum);
     }
-    quorum->epoch = epoch + 1;
-    struct quorum_state state = {
-        .data_version = quorum->kraft_version == 0 ? 0 : 1,
-        .leader_id = quorum->voter.id,
-        .leader_epoch = quorum->epoch,
-        .voted_id = quorum->kraft_version == 0 ? -1 : quorum->voter.id,
-        .voted_directory_id = quorum->voter.directory_id,
-        .voter_count = 1,
-        .voter_id = quorum->voter.id,
-    };
-    char *path = path_in(quorum->dir, "quorum-state");
-    int result = quorum_state_write(quorum->machine, path, &state);
-    if (result != 0) {
-        errmsg_set(quorum->errmsg, "cannot write %s: %s", path, strerror(-result));
+    if (quorum->kraft_version == 0) {
+        struct voter_set *voters = voter_set_new();
+        int result = static_voters(quorum, state, voters);
+        voter_history_reset(&quorum->voters, voters);
+        if (result != 0) {
+            return result;
+        }
     }
-    free(path);
-    return result;
+    return check_alone(quorum, voter_history_last(&quorum->voters));
 }
 
 static int read_quorum_state(struct quorum *quorum, struct quorum_state *out) {
-    *out = (struct quorum_state){.leader_id = -1, .voted_id = -1, .voter_id = -1};
+    *out = (struct quorum_state){.leader_id = -1, .voted_id = -1};
     char *path = path_in(quorum->dir, "quorum-state");
     int result = quorum_state_read(quorum->machine, path, out, quorum->errmsg);
     free(path);
@@ -306,6 +363,28 @@ static int read_quorum_state(struct quorum *quorum, struct quorum_state *out) {
         return 0;
     }
     return result;
+}
+
+/* What consensus begins with. */
+static void collect_stored(struct quorum *quorum, const struct quorum_state *state) {
+    struct raft_stored *stored = &quorum->stored;
+    const struct voter_history *history = &quorum->voters;
+    stored->ballot = (struct raft_ballot){
+        .epoch = state->leader_epoch,
+        .leader_id = state->leader_id,
+        .voted = {.id = state->voted_id, .directory_id = state->voted_directory_id},
+    };
+    stored->end_offset = quorum->stale ? stored->start.offset : log_end_offset(quorum->log);
+    stored->epochs = quorum->epochs;
+    voter_set_keys(history->sets[0].set, &stored->voters);
+    stored->voter_record_count = history->count - 1;
+    struct raft_voters_at *records = arena_array(
+        &quorum->arena, (size_t)stored->voter_record_count + 1, sizeof(struct raft_voters_at));
+    for (int i = 1; i < history->count; i++) {
+        records[i - 1].offset = history->sets[i].offset;
+        voter_set_keys(history->sets[i].set, &records[i - 1].voters);
+    }
+    stored->voter_records = records;
 }
 
 static int open_steps(struct quorum *quorum) {
@@ -319,35 +398,26 @@ static int open_steps(struct quorum *quorum) {
         (result = read_snapshots(quorum)) != 0 || (result = load_log(quorum)) != 0) {
         return result;
     }
-    struct metadata_control formatted = quorum->control;
-    int64_t from = log_start_offset(quorum->log);
-    if (!quorum->snapshots.found) {
-        /* Voters of the bootstrap snapshot are not in the log yet. */
-        quorum->control.voter_count = -1;
+    struct voter_set *formatted = metadata_control_take_voters(&quorum->control);
+    voter_history_reset(&quorum->voters, formatted != NULL ? formatted : voter_set_new());
+    if (quorum->snapshots.found) {
+        quorum->stored.start = (struct raft_position){.offset = quorum->snapshots.latest.end_offset,
+                                                      .epoch = quorum->snapshots.latest.epoch};
     }
-    if ((result = metadata_log_scan(quorum, from, note_control)) != 0) {
-        return result;
+    result = metadata_log_scan(quorum, quorum->stored.start.offset, log_end_offset(quorum->log),
+                               note_batch);
+    /* What is in the log of one of several voters may have to go again. */
+    bool lasting = quorum->has_records && config_is_alone(quorum->config);
+    if (result == 0 && !quorum->snapshots.found && !lasting) {
+        result = read_bootstrap(quorum);
     }
-    quorum->kraft_version = quorum->control.has_kraft_version ? quorum->control.kraft_version : 0;
-    if (quorum->kraft_version > 1) {
-        errmsg_set(quorum->errmsg, "the metadata log %s has kraft.version %d, above 1", quorum->dir,
-                   quorum->kraft_version);
-        return -EINVAL;
+    if (result == 0) {
+        result = settle_voters(quorum, &state);
     }
-    quorum->announce_voters = quorum->control.voter_count < 0;
-    if (quorum->control.voter_count < 0) {
-        quorum->control = formatted;
+    if (result == 0) {
+        collect_stored(quorum, &state);
     }
-    if ((result = check_voters(quorum, &state)) != 0) {
-        return result;
-    }
-    if (!quorum->snapshots.found && quorum->bytes_since_snapshot == 0) {
-        result = prepare_new(quorum);
-    } else {
-        record_list_init(&quorum->bootstrap_values, &quorum->arena);
-    }
-    quorum->announce_voters = quorum->announce_voters && quorum->kraft_version == 1;
-    return result != 0 ? result : take_epoch(quorum, &state);
+    return result;
 }
 
 void metadata_log_open_run(struct work *work) {

@@ -147,15 +147,13 @@ int snapshot_read(struct machine *machine, const char *path, struct record_list 
 #define DATA_BATCH_BYTES ((size_t)1 << 20)
 
 void snapshot_build(const struct slice *values, int count, struct snapshot_id id,
-                    int64_t timestamp_ms, bool voters, const struct metadata_voter *voter,
-                    struct buffer *out) {
+                    int64_t timestamp_ms, const struct voter_set *voters, struct buffer *out) {
     struct metadata_control_batch control = {
         .base_offset = 0,
         .epoch = id.epoch,
         .timestamp_ms = timestamp_ms,
         .type = CONTROL_SNAPSHOT_HEADER,
         .voters = voters,
-        .voter = voter,
     };
     int64_t offset = metadata_control_build(&control, out);
     for (int begin = 0; begin < count;) {
@@ -171,7 +169,7 @@ void snapshot_build(const struct slice *values, int count, struct snapshot_id id
     }
     control.base_offset = offset;
     control.type = CONTROL_SNAPSHOT_FOOTER;
-    control.voters = false;
+    control.voters = NULL;
     (void)metadata_control_build(&control, out);
 }
 

@@ -38,10 +38,9 @@ MUST_CHECK int snapshot_read(struct machine *machine, const char *path, struct r
                              struct metadata_control *control, int64_t *timestamp_ms,
                              struct errmsg *errmsg);
 
-/* The bytes of a snapshot. With `voters`, as kraft.version 1 has it. */
+/* The bytes of a snapshot. With voters as kraft.version 1 has it, else NULL. */
 void snapshot_build(const struct slice *values, int count, struct snapshot_id id,
-                    int64_t timestamp_ms, bool voters, const struct metadata_voter *voter,
-                    struct buffer *out);
+                    int64_t timestamp_ms, const struct voter_set *voters, struct buffer *out);
 
 /* Durable when it returns 0; never visible under its name before it is complete. */
 MUST_CHECK int snapshot_write(struct machine *machine, const char *dir, struct snapshot_id id,

@@ -24,7 +24,7 @@ static bool int_of(const json_t *object, const char *name, int32_t *out) {
 
 static bool parse(const json_t *root, struct quorum_state *out) {
     int32_t version;
-    *out = (struct quorum_state){.leader_id = -1, .voted_id = -1, .voter_id = -1};
+    *out = (struct quorum_state){.leader_id = -1, .voted_id = -1};
     if (!int_of(root, "leaderEpoch", &out->leader_epoch) ||
         !int_of(root, "data_version", &version) || out->leader_epoch < 0 || version < 0 ||
         version > 1) {
@@ -39,7 +39,8 @@ static bool parse(const json_t *root, struct quorum_state *out) {
     }
     const json_t *voters = json_object_get(root, "currentVoters");
     for (size_t i = 0; i < json_array_size(voters); i++) {
-        if (!int_of(json_array_get(voters, i), "voterId", &out->voter_id)) {
+        if (out->voter_count == RAFT_VOTERS_MAX ||
+            !int_of(json_array_get(voters, i), "voterId", &out->voter_ids[out->voter_count])) {
             return false;
         }
         out->voter_count++;
@@ -73,10 +74,13 @@ int quorum_state_write(struct machine *machine, const char *path,
     if (state->data_version == 0) {
         buffer_printf(&out,
                       "{\"clusterId\":\"\",\"leaderId\":%" PRId32 ",\"leaderEpoch\":%" PRId32
-                      ",\"votedId\":%" PRId32
-                      ",\"appliedOffset\":0,\"currentVoters\":[{\"voterId\":"
-                      "%" PRId32 "}],\"data_version\":0}",
-                      state->leader_id, state->leader_epoch, state->voted_id, state->voter_id);
+                      ",\"votedId\":%" PRId32 ",\"appliedOffset\":0,\"currentVoters\":[",
+                      state->leader_id, state->leader_epoch, state->voted_id);
+        for (int i = 0; i < state->voter_count; i++) {
+            buffer_printf(&out, "%s{\"voterId\":%" PRId32 "}", i == 0 ? "" : ",",
+                          state->voter_ids[i]);
+        }
+        buffer_printf(&out, "],\"data_version\":0}");
     } else {
         char directory[UUID_TEXT_LEN + 1];
         buffer_printf(&out,

@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/errmsg.h"
 #include "base/uuid.h"
+#include "raft/raft.h"
 
 struct machine;
 
@@ -20,7 +21,7 @@ struct quorum_state {
     int32_t voted_id; /* -1: none */
     struct uuid voted_directory_id;
     int voter_count; /* of currentVoters; data version 0 only */
-    int32_t voter_id;
+    int32_t voter_ids[RAFT_VOTERS_MAX];
 };
 
 /* -ENOENT when there is none; -EINVAL with errmsg when it makes no sense. Blocks. */

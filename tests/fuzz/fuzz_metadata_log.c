@@ -56,10 +56,11 @@ static void read_snapshot(const uint8_t *data, size_t size, bool right) {
         static struct buffer out;
         out.max = SIZE_MAX;
         buffer_reset(&out);
-        snapshot_build(values.values, values.count, (struct snapshot_id){9, 1}, timestamp, false,
-                       NULL, &out);
+        snapshot_build(values.values, values.count, (struct snapshot_id){9, 1}, timestamp,
+                       control.voters, &out);
         ASSERT(out.len > 0);
     }
+    metadata_control_release(&control);
     arena_reset(&arena);
 }
 

@@ -1,0 +1,253 @@
+/* Between the files that drive consensus: the state of the metadata log. Shard 0. */
+#ifndef BROKER_QUORUM_QUORUM_INTERNAL_H
+#define BROKER_QUORUM_QUORUM_INTERNAL_H
+
+#include "broker/peer/peer.h"
+#include "broker/quorum/metadata_log.h"
+#include "broker/quorum/metadata_snapshot.h"
+#include "broker/quorum/quorum_requests.h"
+#include "broker/quorum/quorum_state.h"
+#include "raft/raft.h"
+#include "runtime/machine.h"
+#include "storage/log.h"
+
+struct file;
+struct node_shard;
+
+#define HOST_SIZE 256
+
+/* Records that this node appends as leader: built when they are proposed, written when consensus
+ * says so. */
+struct proposal {
+    struct list link;
+    uint64_t token;
+    struct buffer bytes;
+    struct quorum_batch *batch;
+};
+
+/* The answer to the last fetch, as long as consensus may append from it. */
+struct fetched {
+    uint64_t id;
+    struct buffer bytes;
+    struct raft_batch *batches; /* heap */
+    size_t *ends;               /* of the batches in bytes */
+    struct metadata_control *controls;
+    struct raft_voters *keys;
+    int count;
+    int cap;
+};
+
+/* Another node, with two connections: what waits at the leader must not hold up a vote. */
+struct quorum_peer {
+    struct list link;
+    int32_t id;        /* -1 for a bootstrap server */
+    int server;        /* its index */
+    struct peer *wait; /* fetches and snapshots */
+    struct peer *quick;
+};
+
+struct quorum_call {
+    struct peer_call call;
+    struct list link;
+    struct quorum *quorum;
+    uint64_t id; /* of consensus */
+    int32_t to;
+    struct raft_request request;
+    struct arena arena; /* of the request */
+};
+
+/* Where a leader said that it is. */
+struct learned_address {
+    int32_t id;
+    char *host;
+    int port;
+};
+
+/* A snapshot of this node's own on its way to the disk. */
+struct snapshot_work {
+    struct work work;
+    struct quorum *quorum;
+    struct snapshot_id id;
+    struct buffer bytes;
+    int result;
+    bool running;
+};
+
+/* A snapshot on its way here from the leader. */
+struct snapshot_fetch {
+    struct peer_call call;
+    struct quorum *quorum;
+    struct arena arena; /* of the request */
+    bool calling;
+    bool working;
+    bool active;
+    int32_t from;
+    struct snapshot_id id;
+    struct file *file; /* .part */
+    char *part;
+    int64_t position;
+    struct work work;
+    int result;
+    struct errmsg errmsg;
+    struct arena values_arena;
+    struct record_list values;
+    struct metadata_control control;
+    int64_t timestamp_ms;
+    struct timer retry; /* of the restart of the log */
+};
+
+struct quorum {
+    struct machine *machine;
+    struct shard *shard;
+    struct node_shard *node_shard; /* NULL where there is no other node */
+    const struct config *config;
+    struct quorum_client client;
+    char *metadata_dir;
+    char *dir; /* metadata_dir/__cluster_metadata-0 */
+    char cluster_id[128];
+
+    struct log *log;
+    struct raft *raft;
+    struct voter self; /* endpoints in `arena` */
+    int16_t kraft_version;
+    struct voter_history voters;
+
+    /* Effects. */
+    bool running; /* effects are being carried out */
+    bool barrier; /* ... and wait for the disk */
+    bool failed;
+    bool has_held;
+    struct raft_effect held;    /* looked at, not begun */
+    struct raft_effect blocked; /* a truncation that is tried again */
+    struct timer retry;
+    struct timer timer;
+    struct work persist;
+    struct quorum_state state;
+    int persist_result;
+
+    /* What is appended and not synced. */
+    uint64_t generation; /* of the last append */
+    struct log_waiter waiter;
+    bool waiting;
+    int64_t wait_offset;
+    uint64_t wait_generation;
+    int64_t synced; /* told */
+
+    /* Proposals, and what is committed. */
+    uint64_t next_token;
+    struct list proposals; /* struct proposal, not appended yet */
+    struct list inflight;  /* struct quorum_batch, appended and not committed */
+    int64_t high_watermark;
+    int64_t delivered; /* all below was told */
+    bool leading;      /* told */
+    int32_t told_leader_id;
+    int32_t told_epoch;
+    bool caught_up;
+    int64_t caught_up_at; /* what the leader had committed when it was first heard; -1: unknown */
+
+    struct list asks;             /* struct quorum_ask: requests of peers without reply */
+    struct list changes;          /* struct quorum_change: of voters, not committed */
+    struct voter_set *change_set; /* of the change that is not appended yet */
+
+    /* Peers. */
+    struct list peers;
+    struct list calls; /* struct quorum_call */
+    struct learned_address learned[RAFT_VOTERS_MAX];
+    int learned_count;
+    int next_server;
+    char *host; /* HOST_SIZE bytes: the last that quorum_address() gave out */
+    struct fetched fetched;
+
+    /* Snapshots. */
+    bool has_records; /* not only control records */
+    int64_t bytes_since_snapshot;
+    int64_t last_timestamp_ms; /* of the last batch that was told as committed */
+    struct snapshot_work snapshot;
+    struct snapshot_fetch fetch;
+
+    /* Opening and closing. */
+    struct arena arena; /* of the open: values of snapshot and bootstrap, endpoints */
+    struct snapshot_list snapshots;
+    struct record_list snapshot_values;
+    int64_t snapshot_timestamp_ms;
+    struct record_list bootstrap_values;
+    struct metadata_control control; /* while opening */
+    bool formatted;                  /* there is a bootstrap.checkpoint */
+    bool stale;                      /* the log parts from the snapshot */
+    struct raft_stored stored;
+    struct raft_epoch_start *epochs; /* heap, while opening */
+    int epoch_cap;
+    struct work work;
+    bool opening;
+    int result;
+    struct errmsg *errmsg;
+    void (*done)(void *ctx, int result); /* NULL once it was called */
+    void (*closed)(void *ctx);
+    bool peers_closed;
+    bool closing_log;
+    int64_t close_by_ms; /* the longest that a hand-over is waited for */
+    struct timer close_timer;
+    void *ctx;
+};
+
+/* ---- metadata_log.c -------------------------------------------------------------------------- */
+
+/* Carries out the effects that are due. After every input to consensus. */
+void quorum_run(struct quorum *quorum);
+void quorum_fail(struct quorum *quorum, int error);
+int64_t quorum_now_ms(const struct quorum *quorum);
+
+/* Tells what is committed; a snapshot's values are taken. */
+void quorum_deliver_snapshot(struct quorum *quorum, const struct record_list *values,
+                             struct snapshot_id id, int64_t timestamp_ms);
+
+/* Goes on with closing when nothing is under way any more. */
+void quorum_close_step(struct quorum *quorum);
+
+/* ---- metadata_log_open.c --------------------------------------------------------------------- */
+
+/* On a worker: reads everything. quorum->result and errmsg say how it went. */
+void metadata_log_open_run(struct work *work);
+
+/* Calls fn for each batch of the log in [from, limit), bytes valid during the call. fn returns
+ * false for damage: then -EUCLEAN and errmsg says where. */
+MUST_CHECK int metadata_log_scan(struct quorum *quorum, int64_t from, int64_t limit,
+                                 bool (*fn)(struct quorum *quorum, struct slice bytes,
+                                            const struct batch *batch));
+
+/* ---- quorum_peers.c -------------------------------------------------------------------------- */
+
+void quorum_send(struct quorum *quorum, const struct raft_effect *effect);
+void quorum_peers_close(struct quorum *quorum); /* calls end without being told */
+void quorum_peers_free(struct quorum *quorum);
+
+/* The connection for requests that may wait, to a node; NULL when its address is not known. */
+struct peer *quorum_wait_peer(struct quorum *quorum, int32_t id);
+
+/* The address of a node as far as it is known. */
+bool quorum_address(const struct quorum *quorum, int32_t id, const char **host, int *port);
+
+/* The voter set has changed: what was learned may be old. */
+void quorum_forget_learned(struct quorum *quorum);
+
+/* ---- fetched.c ------------------------------------------------------------------------------- */
+
+/* Takes the whole batches of an answer. False when there is damage in it; what is before the damage
+ * is kept. */
+bool fetched_set(struct fetched *fetched, uint64_t id, struct slice records, int16_t kraft_max);
+void fetched_release(struct fetched *fetched);
+
+/* ---- quorum_requests.c ----------------------------------------------------------------------- */
+
+void quorum_reply(struct quorum *quorum, const struct raft_effect *effect);
+void quorum_end_asks(struct quorum *quorum);
+void quorum_voters_appended(struct quorum *quorum, uint64_t token);
+void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error);
+
+/* ---- quorum_snapshot.c ----------------------------------------------------------------------- */
+
+void snapshot_fetch_start(struct quorum *quorum, int32_t from, struct raft_position position);
+void snapshot_fetch_stop(struct quorum *quorum); /* a worker may still be at it */
+void snapshot_fetch_free(struct quorum *quorum);
+
+#endif

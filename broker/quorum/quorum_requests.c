@@ -1,0 +1,257 @@
+/* What peers ask, and changes of the voters. */
+#include "broker/quorum/quorum_requests.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "broker/quorum/quorum_internal.h"
+#include "runtime/file.h"
+
+/* ---- Questions of consensus ------------------------------------------------------------------ */
+
+static void refuse(struct quorum_ask *ask, const struct raft_request *request) {
+    struct raft_reply reply = {.kind = request->kind,
+                               .error = ERROR_BROKER_NOT_AVAILABLE,
+                               .leader_id = -1,
+                               .epoch = -1,
+                               .high_watermark = -1};
+    ask->fn(ask, &reply);
+}
+
+void quorum_ask(struct quorum *quorum, struct quorum_ask *ask, const struct raft_request *request,
+                void (*fn)(struct quorum_ask *ask, const struct raft_reply *reply)) {
+    ask->fn = fn;
+    list_init(&ask->link);
+    if (quorum->raft == NULL || quorum->failed || quorum->peers_closed) {
+        refuse(ask, request);
+        return;
+    }
+    ask->token = quorum->next_token++;
+    list_append(&quorum->asks, &ask->link);
+    raft_request(quorum->raft, quorum_now_ms(quorum), ask->token, request);
+    quorum_run(quorum);
+}
+
+void quorum_reply(struct quorum *quorum, const struct raft_effect *effect) {
+    LIST_FOREACH_SAFE(it, &quorum->asks) {
+        struct quorum_ask *ask = CONTAINER_OF(it, struct quorum_ask, link);
+        if (ask->token == effect->id) {
+            list_remove(&ask->link);
+            ask->fn(ask, &effect->reply);
+            return;
+        }
+    }
+}
+
+void quorum_end_asks(struct quorum *quorum) {
+    while (!list_empty(&quorum->asks)) {
+        struct quorum_ask *ask = LIST_FIRST(&quorum->asks, struct quorum_ask, link);
+        struct raft_request request = {.kind = RAFT_VOTE};
+        list_remove(&ask->link);
+        refuse(ask, &request);
+    }
+    while (!list_empty(&quorum->changes)) {
+        struct quorum_change *change = LIST_FIRST(&quorum->changes, struct quorum_change, link);
+        list_remove(&change->link);
+        change->fn(change, ERROR_BROKER_NOT_AVAILABLE);
+    }
+}
+
+bool quorum_is_cluster(const struct quorum *quorum, struct slice cluster_id) {
+    return slice_is_null(cluster_id) || quorum->cluster_id[0] == '\0' ||
+           slice_equal_str(cluster_id, quorum->cluster_id);
+}
+
+int quorum_read(struct quorum *quorum, int64_t offset, int64_t end_offset, size_t max_bytes,
+                struct log_range *out) {
+    int64_t end = log_end_offset(quorum->log);
+    *out = (struct log_range){0};
+    if (quorum->failed || quorum->closing_log) {
+        return -EIO;
+    }
+    return log_read(quorum->log, offset, end_offset < end ? end_offset : end, max_bytes, true, out);
+}
+
+enum kafka_error quorum_check_leader(const struct quorum *quorum, int32_t epoch) {
+    if (quorum->raft == NULL || quorum->failed || quorum->peers_closed) {
+        return ERROR_BROKER_NOT_AVAILABLE;
+    }
+    int32_t ours = raft_epoch(quorum->raft);
+    if (epoch < ours) {
+        return ERROR_FENCED_LEADER_EPOCH;
+    }
+    if (epoch > ours) {
+        return ERROR_UNKNOWN_LEADER_EPOCH;
+    }
+    return raft_role(quorum->raft) == RAFT_LEADER ? ERROR_NONE : ERROR_NOT_LEADER_OR_FOLLOWER;
+}
+
+int quorum_snapshot_open(struct quorum *quorum, int64_t end_offset, int32_t epoch,
+                         struct file **out, int64_t *size) {
+    if (end_offset <= 0 || epoch < 0) {
+        return -ENOENT; /* the bootstrap snapshot is nobody else's */
+    }
+    char *path = snapshot_path(quorum->dir, (struct snapshot_id){end_offset, epoch});
+    int result = file_open(quorum->machine, path, FILE_READ, out);
+    free(path);
+    if (result == 0) {
+        result = file_size(*out, size);
+        if (result != 0) {
+            file_unref(*out);
+        }
+    }
+    return result;
+}
+
+/* ---- Voters ---------------------------------------------------------------------------------- */
+
+/* The set becomes the one that consensus is asked for; it is written with RAFT_APPEND_VOTERS. */
+static void change_voters(struct quorum *quorum, struct quorum_change *change,
+                          struct voter_set *set) {
+    struct raft_voters keys;
+    voter_set_keys(set, &keys);
+    struct voter_set *before = quorum->change_set;
+    quorum->change_set = set;
+    change->token = quorum->next_token++;
+    list_append(&quorum->changes, &change->link);
+    enum kafka_error error =
+        raft_change_voters(quorum->raft, quorum_now_ms(quorum), change->token, &keys);
+    if (error != ERROR_NONE) {
+        quorum->change_set = before;
+        voter_set_free(set);
+        list_remove(&change->link);
+        change->fn(change, error);
+        return;
+    }
+    voter_set_free(before);
+    quorum_run(quorum);
+}
+
+/* Whether voters can be changed at all; otherwise the change has ended. */
+static bool changeable(struct quorum *quorum, struct quorum_change *change) {
+    enum kafka_error error = ERROR_NONE;
+    if (quorum->raft == NULL || quorum->failed || quorum->closed != NULL) {
+        error = ERROR_BROKER_NOT_AVAILABLE;
+    } else if (raft_role(quorum->raft) != RAFT_LEADER) {
+        error = ERROR_NOT_LEADER_OR_FOLLOWER;
+    } else if (!quorum->leading) {
+        error = ERROR_REQUEST_TIMED_OUT; /* nothing is committed in this epoch yet */
+    } else if (quorum->kraft_version < 1) {
+        error = ERROR_UNSUPPORTED_VERSION;
+    }
+    if (error != ERROR_NONE) {
+        change->fn(change, error);
+    }
+    return error == ERROR_NONE;
+}
+
+static struct voter_set *copy_of_voters(const struct quorum *quorum) {
+    return voter_set_copy(voter_history_last(&quorum->voters));
+}
+
+void quorum_add_voter(struct quorum *quorum, struct quorum_change *change,
+                      const struct voter *voter, bool committed,
+                      void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+    change->fn = fn;
+    list_init(&change->link);
+    if (!changeable(quorum, change)) {
+        return;
+    }
+    const struct voter_set *now = voter_history_last(&quorum->voters);
+    if (voter_set_find(now, voter->key.id) >= 0) {
+        change->fn(change, ERROR_DUPLICATE_VOTER);
+        return;
+    }
+    if (now->count == RAFT_VOTERS_MAX) {
+        change->fn(change, ERROR_INVALID_REQUEST);
+        return;
+    }
+    struct voter_set *set = copy_of_voters(quorum);
+    voter_set_add(set, voter);
+    change->early = !committed;
+    change_voters(quorum, change, set);
+}
+
+void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, struct raft_key key,
+                         void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+    change->fn = fn;
+    list_init(&change->link);
+    if (!changeable(quorum, change)) {
+        return;
+    }
+    struct voter_set *set = copy_of_voters(quorum);
+    int at = voter_set_find(set, key.id);
+    if (at < 0 || !uuid_equal(set->voters[at].key.directory_id, key.directory_id)) {
+        voter_set_free(set);
+        change->fn(change, ERROR_VOTER_NOT_FOUND);
+        return;
+    }
+    voter_set_remove(set, at);
+    change->early = false;
+    change_voters(quorum, change, set);
+}
+
+void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
+                         const struct voter *voter,
+                         void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+    change->fn = fn;
+    list_init(&change->link);
+    if (!changeable(quorum, change)) {
+        return;
+    }
+    struct voter_set *set = copy_of_voters(quorum);
+    int at = voter_set_find(set, voter->key.id);
+    if (at < 0 || !uuid_equal(set->voters[at].key.directory_id, voter->key.directory_id)) {
+        voter_set_free(set);
+        change->fn(change, ERROR_VOTER_NOT_FOUND);
+        return;
+    }
+    voter_set_remove(set, at);
+    voter_set_add(set, voter);
+    change->early = false;
+    change_voters(quorum, change, set);
+}
+
+/* Ends the changes that need not wait for more than the append. */
+static void end_change(struct quorum *quorum, uint64_t token, bool early, enum kafka_error error) {
+    LIST_FOREACH_SAFE(it, &quorum->changes) {
+        struct quorum_change *change = CONTAINER_OF(it, struct quorum_change, link);
+        if (change->token == token && (!early || change->early)) {
+            list_remove(&change->link);
+            change->fn(change, error);
+            return;
+        }
+    }
+}
+
+void quorum_voters_appended(struct quorum *quorum, uint64_t token) {
+    end_change(quorum, token, true, ERROR_NONE);
+}
+
+void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error) {
+    end_change(quorum, token, false, error);
+}
+
+/* ---- Questions ------------------------------------------------------------------------------- */
+
+int16_t quorum_kraft_version(const struct quorum *quorum) {
+    return quorum->kraft_version;
+}
+
+const struct voter_set *quorum_voters(const struct quorum *quorum) {
+    return quorum->voters.count == 0 ? NULL : voter_history_last(&quorum->voters);
+}
+
+bool quorum_replica_at(const struct quorum *quorum, int i, struct raft_replica *out) {
+    if (quorum->raft == NULL) {
+        return false;
+    }
+    int64_t now_ms = quorum_now_ms(quorum);
+    int64_t to_wall = clock_wall_ms(quorum->machine) - now_ms;
+    if (!raft_replica_at(quorum->raft, now_ms, i, out)) {
+        return false;
+    }
+    out->fetched_ms += out->fetched_ms >= 0 ? to_wall : 0;
+    out->caught_up_ms += out->caught_up_ms >= 0 ? to_wall : 0;
+    return true;
+}

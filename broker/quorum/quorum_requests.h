@@ -1,0 +1,89 @@
+/*
+ * What handlers of Kafka's quorum APIs (broker/api/) ask of the quorum. On shard 0.
+ */
+#ifndef BROKER_QUORUM_QUORUM_REQUESTS_H
+#define BROKER_QUORUM_QUORUM_REQUESTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/slice.h"
+#include "base/uuid.h"
+#include "broker/quorum/voter_set.h"
+#include "raft/quorum.h"
+#include "raft/raft.h"
+#include "storage/log.h"
+
+struct file;
+
+#define METADATA_TOPIC_ID uuid_from_halves(0, 1)
+
+/* A question of a peer; embedded in what answers it, valid until fn was called. */
+struct quorum_ask {
+    struct list link; /* private, with the next */
+    uint64_t token;
+    void (*fn)(struct quorum_ask *ask, const struct raft_reply *reply);
+};
+
+/* fn follows once, perhaps before this returns, perhaps much later (a fetch waits). Before the
+ * quorum has read its log, and when it closes: BROKER_NOT_AVAILABLE. */
+void quorum_ask(struct quorum *quorum, struct quorum_ask *ask, const struct raft_request *request,
+                void (*fn)(struct quorum_ask *ask, const struct raft_reply *reply));
+
+/* Whether a request that carries this one may be meant for this cluster (null may). */
+bool quorum_is_cluster(const struct quorum *quorum, struct slice cluster_id);
+
+/* Where a node of the quorum is reached; valid until the next call into the quorum. */
+bool quorum_node_address(const struct quorum *quorum, int32_t id, const char **host, int *port);
+
+/* A leader said where it is reached. */
+void quorum_learn_address(struct quorum *quorum, int32_t id, struct slice host, int port);
+
+/* The name of this node's controller listener, by which endpoints are chosen. */
+struct slice quorum_listener_name(const struct quorum *quorum);
+
+/* Records for a fetch that was answered with RAFT_FETCH_RECORDS: at most max_bytes of whole
+ * batches, or one larger one. The file reference of *out is the caller's. */
+MUST_CHECK int quorum_read(struct quorum *quorum, int64_t offset, int64_t end_offset,
+                           size_t max_bytes, struct log_range *out);
+
+/* Opens a snapshot that others may fetch. -ENOENT when there is no such. */
+MUST_CHECK int quorum_snapshot_open(struct quorum *quorum, int64_t end_offset, int32_t epoch,
+                                    struct file **out, int64_t *size);
+
+/* Epoch and leader as a FetchSnapshot needs them: as for a fetch. */
+enum kafka_error quorum_check_leader(const struct quorum *quorum, int32_t epoch);
+
+/* ---- Voters ---------------------------------------------------------------------------------- */
+
+/* A change of the voters; valid until fn was called. */
+struct quorum_change {
+    struct list link; /* private, with the next two */
+    uint64_t token;
+    bool early; /* ends when it is appended */
+    void (*fn)(struct quorum_change *change, enum kafka_error error);
+};
+
+/* fn follows when it is committed or refused, perhaps at once. UNSUPPORTED_VERSION with
+ * kraft.version 0; otherwise the errors of raft_change_voters(). `committed`: whether fn waits for
+ * the commit; else it follows when the record is appended. */
+void quorum_add_voter(struct quorum *quorum, struct quorum_change *change,
+                      const struct voter *voter, bool committed,
+                      void (*fn)(struct quorum_change *change, enum kafka_error error));
+void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, struct raft_key key,
+                         void (*fn)(struct quorum_change *change, enum kafka_error error));
+void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
+                         const struct voter *voter,
+                         void (*fn)(struct quorum_change *change, enum kafka_error error));
+
+/* ---- Questions ------------------------------------------------------------------------------- */
+
+int16_t quorum_kraft_version(const struct quorum *quorum);
+const struct voter_set *quorum_voters(const struct quorum *quorum); /* NULL: not read yet */
+
+/* The i-th replica that the leader knows, this node first; false behind the last, and when this
+ * node does not lead. Times are ms of the wall clock. */
+bool quorum_replica_at(const struct quorum *quorum, int i, struct raft_replica *out);
+
+#endif
