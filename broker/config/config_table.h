@@ -498,15 +498,15 @@
       "The prefix of the keys that are handed to the storage class.") \
     X(REMOTE_LOG_STORAGE_SYSTEM_ENABLE, "remote.log.storage.system.enable", BOOLEAN, "false", "", READ_ONLY, 0, IGNORED, \
       "Whether tiered storage is switched on.") \
-    X(REPLICA_FETCH_BACKOFF_MS, "replica.fetch.backoff.ms", INT, "1000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_FETCH_BACKOFF_MS, "replica.fetch.backoff.ms", INT, "1000", ">=0", READ_ONLY, 0, HONOURED, \
       "How long a follower pauses after an error.") \
-    X(REPLICA_FETCH_MAX_BYTES, "replica.fetch.max.bytes", INT, "1048576", ">=0", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_FETCH_MAX_BYTES, "replica.fetch.max.bytes", INT, "1048576", ">=0", READ_ONLY, 0, HONOURED, \
       "How many bytes of one partition a follower asks for.") \
-    X(REPLICA_FETCH_MIN_BYTES, "replica.fetch.min.bytes", INT, "1", "", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_FETCH_MIN_BYTES, "replica.fetch.min.bytes", INT, "1", "", READ_ONLY, 0, HONOURED, \
       "For how many bytes at least a follower waits.") \
-    X(REPLICA_FETCH_RESPONSE_MAX_BYTES, "replica.fetch.response.max.bytes", INT, "10485760", ">=0", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_FETCH_RESPONSE_MAX_BYTES, "replica.fetch.response.max.bytes", INT, "10485760", ">=0", READ_ONLY, 0, HONOURED, \
       "How many bytes a follower asks for at once.") \
-    X(REPLICA_FETCH_WAIT_MAX_MS, "replica.fetch.wait.max.ms", INT, "500", "", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_FETCH_WAIT_MAX_MS, "replica.fetch.wait.max.ms", INT, "500", "", READ_ONLY, 0, HONOURED, \
       "How long a follower's fetch waits.") \
     X(REPLICA_HIGH_WATERMARK_CHECKPOINT_INTERVAL_MS, "replica.high.watermark.checkpoint.interval.ms", LONG, "5000", ">=1", READ_ONLY, 0, HONOURED, \
       "How often high watermarks are written to disk.") \
@@ -516,7 +516,7 @@
       "The class that picks the replica a consumer reads from: only the rack-aware one is known.") \
     X(REPLICA_SOCKET_RECEIVE_BUFFER_BYTES, "replica.socket.receive.buffer.bytes", INT, "65536", "", READ_ONLY, 0, IGNORED, \
       "Receive buffer of a follower's connection.") \
-    X(REPLICA_SOCKET_TIMEOUT_MS, "replica.socket.timeout.ms", INT, "30000", "", READ_ONLY, 0, IGNORED, \
+    X(REPLICA_SOCKET_TIMEOUT_MS, "replica.socket.timeout.ms", INT, "30000", "", READ_ONLY, 0, HONOURED, \
       "How long a follower waits for an answer.") \
     X(REPLICATION_QUOTA_WINDOW_NUM, "replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, IGNORED, \
       "How many samples replication quotas remember.") \

@@ -88,6 +88,7 @@ static void collect(struct post *post) {
 
 static void checkpoint_begin(struct log_manager *manager) {
     manager->checkpoint_running = true;
+    list_splice(&manager->checkpoint_waited, &manager->checkpoint_waiting);
     memcpy(manager->checkpoint_writing, manager->checkpoint_due,
            sizeof(manager->checkpoint_writing));
     memset(manager->checkpoint_due, 0, sizeof(manager->checkpoint_due));
@@ -105,6 +106,44 @@ static void on_checkpoint_timer(struct log_manager *manager, enum checkpoint_kin
         checkpoint_begin(manager);
     }
 }
+
+/* ---- Waiting for one --------------------------------------------------------------------------
+ */
+
+static void wait_over(struct post *post) {
+    struct checkpoint_wait *wait = CONTAINER_OF(post, struct checkpoint_wait, post);
+    wait->fn(wait);
+}
+
+static void tell_waits(struct list *waits) {
+    while (!list_empty(waits)) {
+        struct checkpoint_wait *wait = LIST_FIRST(waits, struct checkpoint_wait, link);
+        list_remove(&wait->link);
+        shard_post(wait->from->shard, &wait->post, wait_over);
+    }
+}
+
+static void wait_begin(struct post *post) {
+    struct checkpoint_wait *wait = CONTAINER_OF(post, struct checkpoint_wait, post);
+    struct log_manager *manager = wait->from->node->log_manager;
+    if (manager->stopping && !manager->checkpoint_running) {
+        shard_post(wait->from->shard, post, wait_over); /* all are written at the end */
+        return;
+    }
+    list_append(&manager->checkpoint_waiting, &wait->link);
+    on_checkpoint_timer(manager, CHECKPOINT_KIND_RECOVERY_POINT);
+}
+
+void log_manager_checkpoint(struct node_shard *from, struct checkpoint_wait *wait,
+                            void (*fn)(struct checkpoint_wait *wait)) {
+    wait->from = from;
+    wait->fn = fn;
+    list_init(&wait->link);
+    shard_post(from->node->shards[0].shard, &wait->post, wait_begin);
+}
+
+/* ---- Timers -----------------------------------------------------------------------------------
+ */
 
 static void on_recovery_point_timer(struct timer *timer) {
     on_checkpoint_timer(
@@ -205,7 +244,9 @@ static void on_written(struct work *work) {
                      "dir=%s reason=\"%s\"", manager->dirs[i].path, strerror(-err));
         }
     }
+    tell_waits(&manager->checkpoint_waited);
     if (manager->checkpoint_done != NULL) {
+        tell_waits(&manager->checkpoint_waiting);
         manager->checkpoint_done(manager);
         return;
     }
@@ -267,6 +308,8 @@ static void on_producer_timer(struct timer *timer) {
 
 void checkpoints_init(struct log_manager *manager) {
     struct node *node = manager->node;
+    list_init(&manager->checkpoint_waiting);
+    list_init(&manager->checkpoint_waited);
     manager->tasks = xcalloc((size_t)node->shard_count, sizeof(*manager->tasks));
     manager->dir_errors = xcalloc((size_t)manager->all_dir_count, sizeof(*manager->dir_errors));
     for (int i = 0; i < node->shard_count; i++) {

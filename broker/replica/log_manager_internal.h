@@ -137,6 +137,8 @@ struct log_manager {
     bool checkpoint_writing[CHECKPOINT_KIND_COUNT]; /* those of the running one */
     int tasks_left;
     struct work checkpoint_work;
+    struct list checkpoint_waiting; /* struct checkpoint_wait.link: for the next one */
+    struct list checkpoint_waited;  /* for the running one */
     void (*checkpoint_done)(struct log_manager *manager);
     int *dir_errors; /* of the running checkpoint, for each dir */
     struct timer retention_timer;

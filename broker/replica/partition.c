@@ -7,6 +7,7 @@
 #include "broker/metadata/image.h"
 #include "broker/node.h"
 #include "broker/replica/fetch_wait.h"
+#include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_manager.h"
 #include "runtime/log.h"
 
@@ -55,8 +56,11 @@ static void partition_take_role(struct partition *partition) {
     }
     partition->role_epoch = partition->leader_epoch;
     list_remove(&partition->led);
+    partition_unfollow(partition);
     if (partition_is_leader(partition)) {
         partition_lead(partition);
+    } else {
+        partition_follow(partition);
     }
     partition_wake_all_fetches(partition); /* where to read from may have changed */
 }

@@ -86,6 +86,8 @@ struct partition {
     int64_t epoch_start; /* of a leader: its log end when the epoch began */
     struct list led;     /* in replica_manager.led: a leader with followers */
 
+    struct following *following; /* how it follows its leader (replica_fetcher.h); or NULL */
+
     bool isr_pending;     /* a change of the ISR was asked for and is not decided */
     struct list isr_link; /* in isr_changes.waiting: to be sent */
 

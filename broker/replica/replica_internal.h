@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "base/list.h"
 #include "base/slice.h"
 #include "base/uuid.h"
 #include "runtime/machine.h"
@@ -98,6 +99,22 @@ void replica_manager_offsets(struct replica_manager *manager, struct arena *aren
  * comparison while it is marked already; an idle node is never woken for checkpoints.
  */
 void log_manager_mark_dirty(struct node_shard *shard);
+
+/* A wait for the recovery points to be on disk, embedded in what waits. */
+struct checkpoint_wait {
+    struct post post; /* private, with the next two */
+    struct list link;
+    struct node_shard *from;
+    void (*fn)(struct checkpoint_wait *wait);
+};
+
+/*
+ * Implemented by the log manager; any shard. Writes the recovery points as they are from now on,
+ * and calls fn on `from` when that is done (or could not be done, which is logged). It cannot be
+ * cancelled.
+ */
+void log_manager_checkpoint(struct node_shard *from, struct checkpoint_wait *wait,
+                            void (*fn)(struct checkpoint_wait *wait));
 
 /* log_apply_retention() and log_expire_producers() of all logs of the shard. */
 void replica_manager_apply_retention(struct replica_manager *manager, int64_t now_ms);

@@ -12,6 +12,7 @@
 #include "broker/metadata/image.h"
 #include "broker/replica/fetch_session.h"
 #include "broker/replica/fetch_wait.h"
+#include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_internal.h"
 #include "runtime/log.h"
 
@@ -31,6 +32,8 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     list_init(&manager->woken);
     list_init(&manager->removals);
     list_init(&manager->creations);
+    list_init(&manager->fetchers);
+    list_init(&manager->followings);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
     replica_manager_isr_init(manager);
     struct slice selector = config_string(shard->node->config, CONFIG_REPLICA_SELECTOR_CLASS);
@@ -148,15 +151,16 @@ struct partition *replica_leader(struct replica_manager *manager, struct uuid to
 }
 
 /* Lets go of the log and of all waits, then frees the partition. */
-static void partition_delete(struct partition *partition) {
+static void partition_delete(struct partition *partition, enum kafka_error error) {
     struct replica_manager *manager = partition->manager;
     struct log *log = partition->log;
     partition->state = PARTITION_CLOSED;
+    partition_unfollow(partition);
     if (log != NULL && partition->sync_waiting) {
         log_waiter_cancel(&partition->sync_waiter);
         partition->sync_waiting = false;
     }
-    partition_end_waits(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    partition_end_waits(partition, error);
     partition->log = NULL;
     if (log != NULL) {
         log_remove(manager, log, partition->dir);
@@ -175,9 +179,13 @@ static void partition_delete(struct partition *partition) {
 static void ensure_partition(struct replica_manager *manager, const struct image_topic *topic,
                              int32_t index) {
     struct partition *partition = replica_manager_find(manager, topic->id, index);
-    if (partition != NULL) {
+    bool ours = partition_is_ours(manager, topic, index);
+    if (partition != NULL && !ours) {
+        /* Reassigned: what lies here is nobody's replica any more. */
+        partition_delete(partition, ERROR_NOT_LEADER_OR_FOLLOWER);
+    } else if (partition != NULL) {
         partition_refresh(partition);
-    } else if (manager->loaded && !manager->closing && partition_is_ours(manager, topic, index)) {
+    } else if (ours && manager->loaded && !manager->closing) {
         partition_create_log(partition_new(manager, topic, index));
     }
 }
@@ -192,7 +200,7 @@ static void delete_topic(struct replica_manager *manager, struct uuid topic_id) 
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
         if (uuid_equal(partition->topic_id, topic_id)) {
-            partition_delete(partition);
+            partition_delete(partition, ERROR_UNKNOWN_TOPIC_OR_PARTITION);
         }
     }
 }
@@ -240,6 +248,8 @@ void replica_manager_apply(struct replica_manager *manager, const struct image_d
             refresh_configs(manager, change);
             break;
         case IMAGE_BROKERS_CHANGED:
+            replica_fetchers_refresh(manager);
+            break;
         case IMAGE_FEATURES_CHANGED:
             break;
         }
@@ -342,6 +352,7 @@ void replica_manager_fail_dir(struct replica_manager *manager, int dir) {
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
         if (partition->dir == dir && partition->state != PARTITION_CLOSED) {
+            partition_unfollow(partition);
             partition->state = PARTITION_OFFLINE;
             partition_mark_moved(partition);
         }
@@ -437,6 +448,7 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
     manager->closing_logs++; /* holds the end back until all were gathered */
     log_removals_stop(manager);
     timer_stop(&manager->isr_timer);
+    replica_fetchers_close(manager);
     manager->closes = xcalloc(manager->partitions.count + 1, sizeof(struct partition *));
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
@@ -461,6 +473,7 @@ void replica_manager_free(struct replica_manager *manager) {
     deferred_cancel(&manager->drain);
     timer_stop(&manager->isr_timer);
     isr_changes_free(&manager->isr_changes);
+    replica_fetchers_free(manager);
     log_removals_free(manager);
     partition_creations_free(manager);
     HMAP_FOREACH(node, &manager->partitions) {

@@ -31,6 +31,9 @@ struct replica_manager {
     struct timer isr_timer;
     struct isr_changes isr_changes;
 
+    struct list fetchers;   /* struct replica_fetcher.link */
+    struct list followings; /* struct following.all */
+
     bool rack_aware; /* replica.selector.class */
     struct fetch_sessions *sessions;
 

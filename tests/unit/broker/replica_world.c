@@ -196,8 +196,12 @@ int64_t config_int(const struct config *config, enum config_id id) {
     return 1000;
 }
 
+const char *config_inter_broker_listener(const struct config *config) {
+    return "INSIDE";
+}
+
 struct slice config_string(const struct config *config, enum config_id id) {
-    return id == CONFIG_REPLICA_SELECTOR_CLASS ? SLICE_NULL : SLICE_LIT("INSIDE");
+    return SLICE_NULL;
 }
 
 int64_t broker_config_int(const struct broker_config *config, enum config_id id) {
@@ -341,8 +345,14 @@ void world_init(int shards, bool durable) {
     world.endpoint = (struct image_endpoint){
         .name = SLICE_LIT("PLAINTEXT"), .host = SLICE_LIT("here"), .port = 9092};
     for (int32_t i = 0; i < WORLD_BROKERS; i++) {
-        world.brokers[i] = (struct image_broker){.id = i + 1, .epoch = 100 * (i + 1)};
+        world.inside[i] = (struct image_endpoint){
+            .name = SLICE_LIT("INSIDE"), .host = SLICE_LIT("there"), .port = (uint16_t)(i + 1)};
+        world.brokers[i] = (struct image_broker){.id = i + 1,
+                                                 .epoch = 100 * (i + 1),
+                                                 .endpoints = &world.inside[i],
+                                                 .endpoint_count = 1};
     }
+    list_init(&world.peers);
     world.brokers[0].endpoints = &world.endpoint;
     world.brokers[0].endpoint_count = 1;
     hmap_init(&world.image.topics_by_id);

@@ -16,6 +16,7 @@
 #include "broker/config/config.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
+#include "broker/peer/peer.h"
 #include "broker/replica/partition.h"
 #include "broker/server/request.h"
 #include "runtime/machine.h"
@@ -23,6 +24,7 @@
 #include "storage/log.h"
 
 struct alter_partition_request;
+struct checkpoint_wait;
 struct controller_call;
 struct log_create;
 
@@ -91,6 +93,11 @@ struct world {
     int32_t isrs[WORLD_TOPICS][WORLD_PARTITIONS_MAX][WORLD_BROKERS];
     struct image_broker brokers[WORLD_BROKERS];
     struct controller_call *asked; /* AlterPartition on its way */
+    struct image_endpoint inside[WORLD_BROKERS];
+    struct list peers; /* connections to other brokers */
+    int peers_made;
+    bool checkpoint_held;
+    struct checkpoint_wait *checkpoint; /* held */
     struct image_endpoint endpoint;
     bool durable;
     int64_t min_insync;
@@ -126,6 +133,18 @@ void world_set_isr(int topic, int32_t index, int isr_count);
 /* What of the ISR the controller was asked to change, one partition at a time, and its answer. */
 const struct alter_partition_request *world_isr_asked(void);
 void world_isr_answer(enum kafka_error error);
+
+/* The oldest call to a broker that is under way, of that API; NULL when there is none. */
+struct peer_call *world_call(int32_t broker, int16_t api_key);
+
+/* Sends it: the request in that version. */
+const void *world_send(struct peer_call *call, int16_t version);
+
+/* Ends it; `response` is NULL with an errno. */
+void world_answer(struct peer_call *call, int16_t version, int result, const void *response);
+
+/* The recovery points are on disk now. */
+void world_checkpointed(void);
 
 struct log *world_make_log(int topic, int32_t index);
 
