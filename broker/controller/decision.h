@@ -17,17 +17,27 @@
 #include "protocol/errors.h"
 
 struct broker_config;
+struct broker_sessions;
 struct config;
 struct machine;
+
+/* What a replica's log dir is when it is none: never told (below 3.7), to be chosen by the broker,
+ * gone. */
+#define DIRECTORY_MIGRATING  uuid_from_halves(0, 0)
+#define DIRECTORY_UNASSIGNED uuid_from_halves(0, 1)
+#define DIRECTORY_LOST       uuid_from_halves(0, 2)
 
 /* Records of one request; more are refused (KAFKA-14538). */
 #define DECISION_RECORDS_MAX 10000
 
 struct decision {
     const struct image *image;
-    const struct config *config;        /* as given at start */
-    const struct broker_config *broker; /* effective, of shard 0 */
-    struct machine *machine;            /* for randomness only */
+    const struct config *config;            /* as given at start */
+    const struct broker_config *broker;     /* effective, of shard 0 */
+    struct machine *machine;                /* for randomness only */
+    const struct broker_sessions *sessions; /* who is alive; NULL: nobody is known to be */
+    struct slice cluster_id;                /* null: not checked */
+    int64_t now_ms;                         /* monotonic */
     int32_t node_id;
     int16_t metadata_version;
     int64_t next_offset; /* that the first record would get */
@@ -58,8 +68,20 @@ void decision_check_size(const struct decision *d, struct verdict *outcome);
 /* Whether the broker may hold leaders: registered, not fenced, not shutting down. */
 bool broker_is_active(const struct image *image, int32_t id);
 
-/* The log dir that a new replica on this broker gets: its only one, or zero for "not assigned". */
+/* The log dir that a new replica on this broker gets: the only one that takes new replicas, or
+ * DIRECTORY_UNASSIGNED. */
 struct uuid broker_default_directory(const struct image *image, int32_t id);
+
+/* Whether a replica in this log dir of the broker can be served, as far as is known. */
+bool broker_has_directory(const struct image *image, int32_t id, struct uuid directory);
+
+/* NONE when the request is of the broker's present incarnation, else STALE_BROKER_EPOCH. */
+enum kafka_error check_broker_epoch(const struct image *image, int32_t id, int64_t epoch);
+
+/* A topic's min.insync.replicas and unclean.leader.election.enable: its own, the cluster's default,
+ * or this node's. */
+int64_t topic_min_insync_replicas(const struct decision *d, struct slice topic);
+bool topic_unclean_election(const struct decision *d, struct slice topic);
 
 /* ---- Placement (placement.c) ----------------------------------------------------------------- */
 
@@ -119,6 +141,33 @@ struct incremental_alter_configs_response;
 void decide_incremental_alter_configs(struct decision *d,
                                       const struct incremental_alter_configs_request *request,
                                       struct incremental_alter_configs_response *response);
+
+struct broker_registration_request;
+struct broker_registration_response;
+void decide_broker_registration(struct decision *d,
+                                const struct broker_registration_request *request,
+                                struct broker_registration_response *response);
+
+struct broker_heartbeat_request;
+struct broker_heartbeat_response;
+void decide_broker_heartbeat(struct decision *d, const struct broker_heartbeat_request *request,
+                             struct broker_heartbeat_response *response);
+
+struct unregister_broker_request;
+struct unregister_broker_response;
+void decide_unregister_broker(struct decision *d, const struct unregister_broker_request *request,
+                              struct unregister_broker_response *response);
+
+struct allocate_producer_ids_request;
+struct allocate_producer_ids_response;
+void decide_allocate_producer_ids(struct decision *d,
+                                  const struct allocate_producer_ids_request *request,
+                                  struct allocate_producer_ids_response *response);
+
+/* ---- The controller's own -------------------------------------------------------------------- */
+
+/* The broker is not heard of any more: it leads nothing and leaves every ISR. */
+void decide_fence_broker(struct decision *d, int32_t id);
 
 /* ---- This node's own ------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 
 #define FEATURE_METADATA_VERSION "metadata.version"
 #define FEATURE_KRAFT_VERSION    "kraft.version"
+#define FEATURE_ELR              "eligible.leader.replicas.version"
 
 /* metadata.version 4.3-IV0, the level of the records that this node writes and understands. */
 #define METADATA_VERSION_LATEST 30

@@ -93,9 +93,8 @@ static void log_refusal(struct client *client, const struct request *request, co
     }
 }
 
-/* Handles one frame; false when the connection is to be closed. */
-static void client_handle_frame(struct client *client, struct exchange *exchange,
-                                struct frame *frame) {
+static void client_begin_request(struct client *client, struct exchange *exchange,
+                                 struct frame *frame) {
     struct request *request = request_take(client->shard);
     request->exchange = exchange;
     request->frame = frame;
@@ -121,6 +120,17 @@ static void client_handle_frame(struct client *client, struct exchange *exchange
     request->handler->handle(request);
 }
 
+/* Handles one frame and counts what it cost the loop. */
+static void client_handle_frame(struct client *client, struct exchange *exchange,
+                                struct frame *frame) {
+    struct server_shard *shard = client->shard;
+    struct machine *machine = shard->owner->node->machine;
+    int64_t began_ns = clock_now_ns(machine);
+    client_begin_request(client, exchange, frame);
+    turn_spend(&shard->turn, &client->member, clock_now_ns(machine) - began_ns);
+    deferred_schedule(&shard->turn_end);
+}
+
 /* Whether the next frame may be handled beside those in flight. */
 static bool client_may_start(const struct client *client) {
     if (client->closing || client->queue_head == NULL) {
@@ -137,23 +147,77 @@ static bool client_may_start(const struct client *client) {
            load_be16(next->data) == API_KEY_PRODUCE;
 }
 
+/* A request's size as far as it says something of its cost: records are checked quickly. */
+static size_t frame_dear_len(const struct frame *frame) {
+    bool produce = frame->len >= HEADER_FIXED_LEN && load_be16(frame->data) == API_KEY_PRODUCE;
+    return produce ? 0 : frame->len;
+}
+
+/* Whether the turn has room for the frame; otherwise the client waits in line. */
+static bool client_admit(struct client *client, const struct frame *frame) {
+    struct turn *turn = &client->shard->turn;
+    size_t len = frame_dear_len(frame);
+    if (turn_admits(turn, &client->member, len)) {
+        return true;
+    }
+    if (!turn_member_waits(&client->member)) {
+        turn_line_up(turn, &client->member, len);
+        conn_pause(client->conn);
+        deferred_schedule(&client->shard->turn_end);
+    }
+    return false;
+}
+
+static void client_handle_next(struct client *client) {
+    struct queued_frame *first = client->queue_head;
+    struct exchange *exchange = first->exchange;
+    struct frame *frame = first->frame;
+    client->queue_head = first->next;
+    if (client->queue_head == NULL) {
+        client->queue_tail = NULL;
+    }
+    free(first);
+    client_handle_frame(client, exchange, frame);
+}
+
 void client_dispatch(struct client *client) {
     if (client->dispatching) {
         return; /* a handler that answers at once ends up here again: the loop below goes on */
     }
     client->dispatching = true;
-    while (client_may_start(client)) {
-        struct queued_frame *first = client->queue_head;
-        struct exchange *exchange = first->exchange;
-        struct frame *frame = first->frame;
-        client->queue_head = first->next;
-        if (client->queue_head == NULL) {
-            client->queue_tail = NULL;
-        }
-        free(first);
-        client_handle_frame(client, exchange, frame);
+    while (client_may_start(client) && client_admit(client, client->queue_head->frame)) {
+        client_handle_next(client);
     }
     client->dispatching = false;
+}
+
+static void turn_began(struct post *post) {
+    struct server_shard *shard = CONTAINER_OF(post, struct server_shard, turn_next);
+    shard->turn_next_posted = false;
+    turn_begin(&shard->turn);
+    deferred_schedule(&shard->turn_end);
+}
+
+/* The end of a turn: one request of each who waits in line, as far as the turn has room. */
+static void turn_ended(struct deferred *deferred) {
+    struct server_shard *shard = CONTAINER_OF(deferred, struct server_shard, turn_end);
+    struct turn_member *member;
+    while ((member = turn_next(&shard->turn)) != NULL) {
+        struct client *client = CONTAINER_OF(member, struct client, member);
+        conn_resume(client->conn);
+        if (client_may_start(client)) {
+            client->dispatching = true;
+            client_handle_next(client);
+            client->dispatching = false;
+            client_dispatch(client);
+        }
+    }
+    if (!turn_is_left(&shard->turn)) {
+        turn_begin(&shard->turn);
+    } else if (!shard->turn_next_posted) {
+        shard->turn_next_posted = true;
+        shard_post(shard->owner->shard, &shard->turn_next, turn_began);
+    }
 }
 
 void client_request_ended(struct client *client) {
@@ -172,6 +236,7 @@ static void on_open(struct conn *conn, void *ctx) {
     client->listener = listener;
     client->id = atomic_fetch_add(&listener->server->last_connection_id, 1) + 1;
     client->shard = node_shard_of(node, conn_shard(conn))->server;
+    turn_member_init(&client->member);
     list_append(&client->shard->clients, &client->link);
     conn_set_data(conn, client);
     atomic_fetch_add(&listener->server->connection_count, 1);
@@ -180,7 +245,7 @@ static void on_open(struct conn *conn, void *ctx) {
 static void on_frame(struct conn *conn, struct exchange *exchange, struct frame *frame, void *ctx) {
     struct client *client = conn_data(conn);
     if (client->in_flight == 0 && client->queue_head == NULL && !client->dispatching &&
-        !client->closing) {
+        !client->closing && client_admit(client, frame)) {
         client->dispatching = true;
         client_handle_frame(client, exchange, frame);
         client->dispatching = false;
@@ -236,6 +301,7 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
     }
     atomic_fetch_sub(&client->listener->server->connection_count, 1);
     ASSERT(!client->dispatching);
+    turn_member_leave(&client->member);
     if (client->watched) {
         client->conn = NULL;
         shard_post(client->shard->owner->node->shards[0].shard, &client->post, on_watched_closed);
@@ -274,6 +340,8 @@ struct server *server_new(struct node *node) {
         list_init(&shard->requests);
         list_init(&shard->cache);
         buffer_init(&shard->scratch, RESPONSE_SIZE_MAX);
+        turn_init(&shard->turn);
+        deferred_init(&shard->turn_end, shard->owner->shard, turn_ended);
         node->shards[i].server = shard;
     }
     return server;
@@ -305,6 +373,7 @@ void server_free(struct server *server) {
     }
     for (int i = 0; i < server->node->shard_count; i++) {
         struct server_shard *shard = server->node->shards[i].server;
+        deferred_cancel(&shard->turn_end);
         client_list_free(&shard->clients);
         request_list_free(&shard->requests);
         request_list_free(&shard->cache);

@@ -12,6 +12,7 @@
 #include "broker/node.h"
 #include "broker/server/request.h"
 #include "broker/server/server.h"
+#include "broker/server/turn.h"
 
 /* Ended requests kept for reuse, for each shard. */
 #define REQUEST_CACHE_MAX 256
@@ -55,6 +56,11 @@ struct server_shard {
     int cache_count;
     struct buffer scratch; /* responses are encoded here */
 
+    struct turn turn;         /* whose requests are handled when */
+    struct deferred turn_end; /* serves those who wait in line */
+    struct post turn_next;    /* begins the turn after one that left some waiting */
+    bool turn_next_posted;
+
     /* Bad requests of this second, of which REFUSALS_LOGGED_MAX are logged. */
     int64_t refusals_from_ms;
     int refusal_count;
@@ -76,6 +82,7 @@ struct client {
     uint64_t id;      /* of the connection; never 0 */
     struct post post; /* after closing: to shard 0, which is told, and back */
     bool watched;
+    struct turn_member member;       /* while it waits in line, the connection is paused */
     struct queued_frame *queue_head; /* frames in order of arrival */
     struct queued_frame *queue_tail;
     int in_flight;          /* requests being handled */

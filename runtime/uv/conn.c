@@ -188,13 +188,20 @@ static bool receive_once(struct conn *conn) {
     struct iovec iov[2];
     int iov_count = 0;
     size_t direct = 0;
+    size_t spare = conn->large_frames ? SCRATCH_PEEK : SCRATCH_SIZE;
     if (conn->frame != NULL) {
+        size_t room = net->receive_left > RECEIVE_BYTES_MIN ? net->receive_left : RECEIVE_BYTES_MIN;
         direct = conn->frame->len - conn->frame_got;
+        if (direct > room) {
+            direct = room;
+            spare = 0; /* belongs behind the frame */
+        }
         iov[iov_count++] =
             (struct iovec){.iov_base = conn->frame->data + conn->frame_got, .iov_len = direct};
     }
-    size_t spare = conn->large_frames ? SCRATCH_PEEK : SCRATCH_SIZE;
-    iov[iov_count++] = (struct iovec){.iov_base = net->scratch, .iov_len = spare};
+    if (spare > 0) {
+        iov[iov_count++] = (struct iovec){.iov_base = net->scratch, .iov_len = spare};
+    }
     ssize_t got = readv(conn->fd, iov, iov_count);
     if (got < 0) {
         if (errno == EINTR) {
@@ -213,17 +220,18 @@ static bool receive_once(struct conn *conn) {
         listener_conn_active(conn);
     }
     size_t len = (size_t)got;
+    net->receive_left -= len < net->receive_left ? len : net->receive_left;
     size_t into_frame = len < direct ? len : direct;
     if (into_frame > 0) {
         conn->frame_got += into_frame;
-        if (into_frame == direct) {
+        if (conn->frame_got == conn->frame->len) {
             deliver(conn);
         }
     }
     if (len > into_frame && conn->state == CONN_OPEN) {
         consume_received(conn, net->scratch, len - into_frame);
     }
-    return len == direct + spare;
+    return len == direct + spare && net->receive_left > 0;
 }
 
 static void receive(struct conn *conn) {

@@ -26,6 +26,8 @@
 #define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
 #define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
 #define FLUSH_BYTES_MIN   (64 * 1024)       /* ... what each may send at any rate */
+#define RECEIVE_TURN_MAX  (4 * 1024 * 1024) /* of all connections in one turn, but for... */
+#define RECEIVE_BYTES_MIN (64 * 1024)       /* ... what each may receive at any rate */
 #define RECEIVE_ROUND_MAX 4                 /* receives of one connection in one turn */
 #define OUTPUT_IOV_MAX    64
 #define CLOSE_REASON_SIZE 128
@@ -62,6 +64,7 @@ struct net_shard {
     struct exchange_slab *exchange_slabs;
 
     size_t flush_left;          /* of FLUSH_TURN_MAX in this turn */
+    size_t receive_left;        /* of RECEIVE_TURN_MAX */
     size_t flush_max;           /* for the connection that is being flushed */
     size_t output_memory;       /* of conn.output_memory over all */
     size_t output_memory_limit; /* what it exceeded in this turn; else 0 */

@@ -148,6 +148,7 @@ struct net_shard *net_shard_new(struct shard *shard) {
 
 void net_shard_turn_begin(struct net_shard *net) {
     net->flush_left = FLUSH_TURN_MAX;
+    net->receive_left = RECEIVE_TURN_MAX;
 }
 
 bool net_shard_turn_end(struct net_shard *net) {

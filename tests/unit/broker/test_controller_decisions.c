@@ -250,7 +250,8 @@ Test(controller_decisions, replicas_go_to_racks_in_turn_and_never_first_to_a_fen
     add_broker(2, "b");
     add_broker(3, "b");
     d.node_id = 4;
-    struct broker_registration fenced = {0};
+    struct uuid directory = uuid_from_halves(1, 4);
+    struct broker_registration fenced = {.log_dirs = &directory, .log_dir_count = 1};
     decide_register_broker(&d, &fenced);
     commit();
     cr_assert_eq(create("t", 6, 4), ERROR_NONE);

@@ -1,6 +1,7 @@
 /* The formats as bytes: Kafka's test vectors, round trips, and nonsense. */
 #include "base/arena.h"
 #include "storage/epochs.h"
+#include "storage/log_dir.h"
 #include "storage/paths.h"
 #include "storage/producers.h"
 #include "storage/text_formats.h"
@@ -175,6 +176,23 @@ Test(formats, nonsense_in_meta_properties_names_its_line) {
         cr_assert_eq(meta_properties_parse(slice_str(bad[i]), "f", &meta, &errmsg), -EINVAL, "%s",
                      bad[i]);
     }
+}
+
+Test(formats, topic_names_hold_letters_digits_and_three_signs) {
+    for (int c = 0; c < 256; c++) {
+        bool allowed = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                       c == '_' || c == '-' || c == '.';
+        uint8_t name[3] = {'a', (uint8_t)c, 'b'};
+        cr_assert_eq(topic_name_valid(slice_make(name, 3)), allowed, "%d", c);
+    }
+    uint8_t longest[250];
+    memset(longest, 'x', sizeof(longest));
+    cr_assert(topic_name_valid(slice_make(longest, 249)));
+    cr_assert_not(topic_name_valid(slice_make(longest, 250)));
+    cr_assert_not(topic_name_valid(SLICE_LIT("")));
+    cr_assert_not(topic_name_valid(SLICE_LIT(".")));
+    cr_assert_not(topic_name_valid(SLICE_LIT("..")));
+    cr_assert(topic_name_valid(SLICE_LIT("...")));
 }
 
 Test(formats, only_twenty_digits_name_a_segment) {
