@@ -4,6 +4,7 @@
  *     barnabasctl log dump [--records] FILE...
  *     barnabasctl bench MODE [options]
  *     barnabasctl format|info|random-uuid [options]
+ *     barnabasctl quorum BROKERS
  */
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "tools/bench/bench.h"
 #include "tools/format.h"
 #include "tools/log_dump.h"
+#include "tools/quorum_status.h"
 
 #define EXIT_OK    0
 #define EXIT_FAILS 1
@@ -62,6 +64,10 @@ static const struct command {
      "makes log directories for a node of a cluster; format --help"},
     {{"info", NULL}, info_main, "info -c FILE", "whose the log directories are"},
     {{"random-uuid", NULL}, random_uuid_main, "random-uuid", "an id for a cluster or a directory"},
+    {{"quorum", NULL},
+     quorum_status_main,
+     "quorum HOST:PORT[,HOST:PORT]...",
+     "who leads the metadata quorum, and how far its voters are"},
 };
 
 static void print_usage(FILE *out) {

@@ -116,6 +116,7 @@ class Cluster:
             node.node_id = i
             self.nodes[i] = node
         self.paused = set()
+        self.wiped = set()
 
     # ---- Configuration -----------------------------------------------------------------------
 
@@ -147,7 +148,9 @@ class Cluster:
 
     def format(self, node):
         args = ["-t", self.cluster_id, "-c", str(node.properties_path)]
-        if self.quorum_kind == "dynamic":
+        if self.quorum_kind == "dynamic" and node.node_id in self.wiped:
+            args += ["--no-initial-controllers"]
+        elif self.quorum_kind == "dynamic":
             voters = (
                 f"{i}@{HOST}:{self.controller_ports[i]}:{self.directory_ids[i]}" for i in self.ids
             )
@@ -216,9 +219,10 @@ class Cluster:
         self.paused.discard(node)
 
     def wipe(self, node):
-        """A new disk instead of the old one, formatted as the old one was."""
+        """A new disk instead of the old one: the node is none of the voters any more."""
         assert self.nodes[node].process is None
         shutil.rmtree(self.nodes[node].data)
+        self.wiped.add(node)
 
     def stop_all(self):
         """
@@ -315,6 +319,25 @@ class Cluster:
             return found if found in self.running() else None
 
         return wait_until("an active controller", leader, timeout_s)
+
+    def coordinator_of(self, group, timeout_s=CHANGE_TIMEOUT_S):
+        def coordinator():
+            found = self.anybody(lambda address: cluster_wire.coordinator(address, group))
+            return found if found in self.running() else None
+
+        return wait_until(f"a coordinator of {group}", coordinator, timeout_s)
+
+    def heal(self):
+        """All nodes run, and all replicas of all topics are in sync."""
+        for node in list(self.paused):
+            self.resume(node)
+        self.start()
+
+        def level():
+            topics = self.metadata().topics
+            return all(set(p.isr) == set(p.replicas) for t in topics.values() for p in t.values())
+
+        wait_until("all replicas in sync", level)
 
     def wait_isr(self, topic, size=None, timeout_s=CHANGE_TIMEOUT_S):
         """Until every running node says that each partition's ISR has `size` members (all)."""

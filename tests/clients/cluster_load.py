@@ -157,7 +157,7 @@ def audit_partition(partition, copies, acknowledged):
                 wrong.append(f"duplicated: record {number} at {seen[number]} and {offset}, {where}")
             elif number < last:
                 wrong.append(f"reordered: record {number} at {offset} after {last}, {where}")
-            seen[number] = offset
+            seen.setdefault(number, offset)
             last = max(last, number)
         for number, offset in acknowledged.items():
             if number not in seen:

@@ -143,3 +143,13 @@ def describe_quorum(address, timeout_s=5):
             replicas[node] = end
         ends.append(replicas)
     return Quorum(leader, epoch, high_watermark, *ends)
+
+
+def coordinator(address, group, timeout_s=5):
+    """FindCoordinator v2 of a group: its node, or None while there is none."""
+    name = group.encode()
+    answer = ask(address, 10, 2, False, struct.pack(">h", len(name)) + name + b"\0", timeout_s)
+    answer.take("i")
+    error = answer.take("h")
+    answer.string()
+    return None if error else answer.take("i")

@@ -12,6 +12,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--record", action="store_true", help="keep what Kafka's tools print with --broker kafka"
     )
+    parser.addoption("--cluster-quorum", choices=["dynamic", "static"], default="dynamic")
     parser.addoption("--shards", type=int, default=1, help="num.shards of Barnabas")
 
 
@@ -87,3 +88,5 @@ def pytest_runtest_makereport(item, call):
             if broker is not None:
                 report.sections.append((f"log of {name}", broker.log()))
                 break
+        if "shared_cluster" in item.funcargs:
+            report.sections.append(("logs of the nodes", item.funcargs["shared_cluster"].logs()))
