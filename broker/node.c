@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "broker/config/config.h"
 #include "broker/controller/controller.h"
+#include "broker/controller/controller_brokers.h"
 #include "broker/group/group.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/log_manager.h"
@@ -96,6 +97,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
     node->controller = controller_new(node);
     node->log_manager = log_manager_new(node);
     node->server = server_new(node);
+    server_on_connection_closed(node->server, controller_broker_disconnected, node);
     return node;
 }
 

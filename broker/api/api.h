@@ -68,11 +68,22 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(35, describe_log_dirs,               B,    0, 5)            \
     X(37, create_partitions,               BCF,  0, 3)            \
     X(42, delete_groups,                   B,    0, 2)            \
+    X(43, elect_leaders,                   BCF,  0, 2)            \
     X(44, incremental_alter_configs,       BCF,  0, 1)            \
+    X(45, alter_partition_reassignments,   BCF,  0, 1)            \
+    X(46, list_partition_reassignments,    BCF,  0, 0)            \
     X(47, offset_delete,                   B,    0, 0)            \
     X(55, describe_quorum,                 BCF,  0, 2)            \
+    X(56, alter_partition,                 C,    2, 3)            \
+    X(57, update_features,                 BCF,  0, 2)            \
     X(60, describe_cluster,                BC,   0, 2)            \
     X(61, describe_producers,              B,    0, 0)            \
+    X(62, broker_registration,             C,    0, 4)            \
+    X(63, broker_heartbeat,                C,    0, 2)            \
+    X(64, unregister_broker,               BCF,  0, 0)            \
+    X(67, allocate_producer_ids,           C,    0, 0)            \
+    X(70, controller_registration,         C,    0, 0)            \
+    X(73, assign_replicas_to_dirs,         C,    0, 0)            \
     X(74, list_config_resources,           B,    0, 1)            \
     X(75, describe_topic_partitions,       B,    0, 0)
 

@@ -32,7 +32,7 @@
       "The authorizer; empty means that everybody may do everything.") \
     X(AUTO_CREATE_TOPICS_ENABLE, "auto.create.topics.enable", BOOLEAN, "true", "", READ_ONLY, 0, HONOURED, \
       "Whether asking for the metadata of a missing topic may create it.") \
-    X(AUTO_LEADER_REBALANCE_ENABLE, "auto.leader.rebalance.enable", BOOLEAN, "true", "", READ_ONLY, 0, IGNORED, \
+    X(AUTO_LEADER_REBALANCE_ENABLE, "auto.leader.rebalance.enable", BOOLEAN, "true", "", READ_ONLY, 0, HONOURED, \
       "Whether the controller regularly gives leadership back to preferred replicas.") \
     X(BACKGROUND_THREADS, "background.threads", INT, "10", ">=1", CLUSTER_WIDE, 0, MEANINGLESS, \
       "Threads for background jobs in Kafka; Barnabas sizes its worker pool itself.") \
@@ -46,7 +46,7 @@
       "The older name of node.id.") \
     X(BROKER_RACK, "broker.rack", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
       "The rack (or zone) of this broker, told to clients and used for placement.") \
-    X(BROKER_SESSION_TIMEOUT_MS, "broker.session.timeout.ms", INT, "9000", "", READ_ONLY, 0, IGNORED, \
+    X(BROKER_SESSION_TIMEOUT_MS, "broker.session.timeout.ms", INT, "9000", "", READ_ONLY, 0, HONOURED, \
       "After how long without a heartbeat the controller fences a broker.") \
     X(CLIENT_QUOTA_CALLBACK_CLASS, "client.quota.callback.class", CLASS, NULL, "", READ_ONLY, 0, REFUSED, \
       "A Java class that computes client quotas.") \
@@ -258,7 +258,7 @@
       "How often Kafka's older Java metric reporters are asked.") \
     X(KAFKA_METRICS_REPORTERS, "kafka.metrics.reporters", LIST, "", "", READ_ONLY, 0, MEANINGLESS, \
       "Java classes that report metrics, older kind.") \
-    X(LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS, "leader.imbalance.check.interval.seconds", LONG, "300", ">=1", READ_ONLY, 0, IGNORED, \
+    X(LEADER_IMBALANCE_CHECK_INTERVAL_SECONDS, "leader.imbalance.check.interval.seconds", LONG, "300", ">=1", READ_ONLY, 0, HONOURED, \
       "How often the controller looks for leaders that are not the preferred ones.") \
     X(LISTENER_SECURITY_PROTOCOL_MAP, "listener.security.protocol.map", STRING, "SASL_SSL:SASL_SSL,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT", "", PER_BROKER, 0, HONOURED, \
       "The security protocol of each listener name.") \
@@ -740,7 +740,7 @@
       "After how long an unused transactional id is forgotten.") \
     X(UNCLEAN_LEADER_ELECTION_ENABLE, "unclean.leader.election.enable", BOOLEAN, "false", "", CLUSTER_WIDE, 0, HONOURED, \
       "Whether a replica that may lack records can become leader when no other is left.") \
-    X(UNCLEAN_LEADER_ELECTION_INTERVAL_MS, "unclean.leader.election.interval.ms", LONG, "300000", ">=1", READ_ONLY, 1, IGNORED, \
+    X(UNCLEAN_LEADER_ELECTION_INTERVAL_MS, "unclean.leader.election.interval.ms", LONG, "300000", ">=1", READ_ONLY, 1, HONOURED, \
       "How often the controller looks for partitions that need an unclean election.") \
     X(UNSTABLE_API_VERSIONS_ENABLE, "unstable.api.versions.enable", BOOLEAN, "false", "", READ_ONLY, 1, IGNORED, \
       "Whether API versions that are not final are offered.") \

@@ -170,11 +170,12 @@ int64_t broker_sessions_deadline(const struct broker_sessions *sessions) {
     return first;
 }
 
-int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms) {
+int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms, int64_t *epoch) {
     LIST_FOREACH_SAFE(it, &sessions->all) {
         struct session *session = CONTAINER_OF(it, struct session, link);
         if (session->deadline_ms <= now_ms) {
             int32_t id = session->id;
+            *epoch = session->epoch;
             drop(session);
             return id;
         }

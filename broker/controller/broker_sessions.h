@@ -70,7 +70,7 @@ bool broker_sessions_stop_seen(const struct broker_sessions *sessions, const str
 int64_t broker_sessions_deadline(const struct broker_sessions *sessions);
 
 /* Ends one session whose time is up and returns the broker's id, -1 when there is none. The caller
- * fences it if it is not, and asks again. */
-int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms);
+ * fences the broker if it still has this epoch and is not fenced, and asks again. */
+int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms, int64_t *epoch);
 
 #endif

@@ -39,12 +39,14 @@ struct controller *controller_new(struct node *node) {
     controller->node = node;
     controller->image = image_new();
     controller->image->remember_removed = true; /* until the logs are loaded */
+    controller->last_leader = -1;
     controller->committed = -1;
     controller->applied = -1;
     list_init(&controller->ops);
     list_init(&controller->applies);
     list_init(&controller->producer_id_waiters);
     arena_init(&controller->arena, SIZE_MAX);
+    controller->brokers = controller_brokers_new(controller);
     return controller;
 }
 
@@ -54,6 +56,7 @@ void controller_free(struct controller *controller) {
     }
     controller_applies_free(controller);
     controller_ids_free(controller);
+    controller_brokers_free(controller->brokers);
     metadata_log_free(controller->quorum);
     image_free(controller->image);
     arena_release(&controller->arena);
@@ -70,6 +73,9 @@ void decision_init(struct controller *controller, struct decision *d, struct are
         .config = node->config,
         .broker = node->shards[0].config,
         .machine = node->machine,
+        .sessions = controller_brokers_sessions(controller->brokers),
+        .cluster_id = slice_str(node->cluster_id),
+        .now_ms = shard_now_ms(node->shards[0].shard),
         .node_id = node->id,
         .metadata_version = image_feature_level(image, FEATURE_METADATA_VERSION),
         .next_offset = controller->active ? quorum_end_offset(controller->quorum) : -1,
@@ -236,6 +242,7 @@ static void on_leading(void *ctx, int32_t epoch) {
     LOG_INFO(controller->node->machine, "controller", "leading",
              "epoch=%" PRId32 " offset=%" PRId64, epoch, controller->image->offset);
     open_term(controller);
+    controller_brokers_begin(controller->brokers, controller->last_leader);
 }
 
 static void on_lost(void *ctx) {
@@ -244,6 +251,7 @@ static void on_lost(void *ctx) {
         return;
     }
     controller->active = false;
+    controller_brokers_end(controller->brokers);
     image_free(controller->image);
     controller->image = NULL;
     LOG_INFO(controller->node->machine, "controller", "leads no more", "committed=%" PRId64,
@@ -255,6 +263,9 @@ static void on_leader_changed(void *ctx, int32_t leader_id, int32_t epoch) {
     struct controller *controller = ctx;
     LOG_INFO(controller->node->machine, "controller", "leader of the metadata quorum",
              "leader=%" PRId32 " epoch=%" PRId32, leader_id, epoch);
+    if (leader_id >= 0) {
+        controller->last_leader = leader_id;
+    }
 }
 
 static void on_failed(void *ctx, int error) {
@@ -531,6 +542,7 @@ static void on_closed(void *ctx) {
 
 void controller_stop(struct controller *controller, void (*done)(void *ctx), void *ctx) {
     controller->active = false;
+    controller_brokers_end(controller->brokers);
     controller->stopping = true;
     controller->stopped = done;
     controller->ctx = ctx;

@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "broker/controller/controller.h"
+#include "broker/controller/controller_brokers.h"
 #include "broker/controller/decision.h"
 #include "broker/quorum/metadata_log.h"
 #include "runtime/machine.h"
@@ -27,7 +28,9 @@ struct controller {
     struct image *image;
     bool opened;
     bool caught_up;
-    bool active; /* leads */
+    bool active;         /* leads */
+    int32_t last_leader; /* of the metadata quorum, as last told; -1 */
+    struct controller_brokers *brokers;
 
     struct list ops;     /* struct controller_op, by last_offset */
     struct list applies; /* committed batches on their way to the shards */

@@ -164,10 +164,58 @@ void decide_allocate_producer_ids(struct decision *d,
                                   const struct allocate_producer_ids_request *request,
                                   struct allocate_producer_ids_response *response);
 
+struct alter_partition_request;
+struct alter_partition_response;
+void decide_alter_partition(struct decision *d, const struct alter_partition_request *request,
+                            int16_t version, struct alter_partition_response *response);
+
+struct elect_leaders_request;
+struct elect_leaders_response;
+void decide_elect_leaders(struct decision *d, const struct elect_leaders_request *request,
+                          int16_t version, struct elect_leaders_response *response);
+
+struct alter_partition_reassignments_request;
+struct alter_partition_reassignments_response;
+void decide_alter_partition_reassignments(
+    struct decision *d, const struct alter_partition_reassignments_request *request,
+    struct alter_partition_reassignments_response *response);
+
+struct list_partition_reassignments_request;
+struct list_partition_reassignments_response;
+void decide_list_partition_reassignments(struct decision *d,
+                                         const struct list_partition_reassignments_request *request,
+                                         struct list_partition_reassignments_response *response);
+
+struct assign_replicas_to_dirs_request;
+struct assign_replicas_to_dirs_response;
+void decide_assign_replicas_to_dirs(struct decision *d,
+                                    const struct assign_replicas_to_dirs_request *request,
+                                    struct assign_replicas_to_dirs_response *response);
+
+struct update_features_request;
+struct update_features_response;
+void decide_update_features(struct decision *d, const struct update_features_request *request,
+                            int16_t version, struct update_features_response *response);
+
+struct controller_registration_request;
+struct controller_registration_response;
+void decide_controller_registration(struct decision *d,
+                                    const struct controller_registration_request *request,
+                                    struct controller_registration_response *response);
+
 /* ---- The controller's own -------------------------------------------------------------------- */
 
 /* The broker is not heard of any more: it leads nothing and leaves every ISR. */
 void decide_fence_broker(struct decision *d, int32_t id);
+
+/* From time to time: leaders go back to the first replica; partitions without a leader get one
+ * uncleanly, where their configuration allows it. */
+void decide_preferred_leaders(struct decision *d);
+void decide_unclean_leaders(struct decision *d);
+
+/* ELR is being switched on: min.insync.replicas becomes a setting of the cluster, none of single
+ * brokers, so that all controllers count with the same. */
+void add_elr_records(struct decision *d);
 
 /* ---- This node's own ------------------------------------------------------------------------- */
 

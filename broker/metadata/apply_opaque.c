@@ -54,6 +54,18 @@ void opaque_remove(struct image *image, int type, struct slice key) {
     }
 }
 
+int image_controllers(const struct image *image, struct arena *arena, struct slice **records) {
+    int count = 0;
+    *records = (struct slice *)arena_array(arena, image->opaque.count + 1, sizeof(struct slice));
+    HMAP_FOREACH(node, &image->opaque) {
+        const struct image_opaque *opaque = CONTAINER_OF(node, struct image_opaque, node);
+        if (opaque->type == RECORD_REGISTER_CONTROLLER) {
+            (*records)[count++] = opaque->value;
+        }
+    }
+    return count;
+}
+
 /* Parts of a key carry their length, so that no two lists of parts give the same bytes. */
 static void put_part(struct buffer *key, struct slice part) {
     buffer_put_be32(key, slice_is_null(part) ? UINT32_MAX : (uint32_t)part.len);

@@ -154,6 +154,10 @@ struct image_topic *image_topic_by_id(const struct image *image, struct uuid id)
 struct image_partition *image_partition(const struct image_topic *topic, int32_t index);
 struct image_broker *image_broker(const struct image *image, int32_t id);
 
+/* The RegisterController records of all controllers, as they were written; returns how many. The
+ * list is in the arena, the records are the image's. */
+int image_controllers(const struct image *image, struct arena *arena, struct slice **records);
+
 /* Finalized level of a feature; 0 when absent. */
 int16_t image_feature_level(const struct image *image, const char *name);
 
