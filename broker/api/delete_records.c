@@ -1,8 +1,6 @@
 /*
- * DeleteRecords (21): moves the start of partitions forward (KIP-107).
- *
- * With this node as the only replica its own log start is the low watermark, so there is nothing to
- * wait for and the timeout of the request never runs out.
+ * DeleteRecords (21): moves the start of partitions forward (KIP-107), and waits until all living
+ * replicas have followed, at most as long as the client says.
  */
 #include "broker/api/api.h"
 #include "broker/api/scatter.h"
@@ -27,6 +25,8 @@ static const struct topics_layout delete_layout = {
 
 struct delete_item {
     struct scatter_item item;
+    struct scatter_part *part;
+    struct partition_deletion deletion;
     struct uuid topic_id;
     const struct delete_records_request_partition *wanted;
     struct delete_records_response_partition_result *out;
@@ -34,10 +34,51 @@ struct delete_item {
 
 struct delete_op {
     struct scatter scatter;
+    int32_t timeout_ms;
     struct delete_records_response response;
 };
 
-static enum kafka_error delete_before(struct partition *partition, int64_t offset,
+/* What a part waits for, on its shard. */
+struct delete_wait {
+    struct scatter_part *part;
+    struct timer timer;
+    int pending;
+};
+
+/* ---- On the owner shards ----------------------------------------------------------------------
+ */
+
+static void part_finish(struct delete_wait *wait) {
+    timer_stop(&wait->timer);
+    scatter_part_done(wait->part);
+}
+
+static void delete_ended(struct partition_deletion *deletion, enum kafka_error error,
+                         int64_t low_watermark) {
+    struct delete_item *item = CONTAINER_OF(deletion, struct delete_item, deletion);
+    struct delete_wait *wait = item->part->state;
+    item->out->error_code = (int16_t)error;
+    item->out->low_watermark = low_watermark;
+    if (--wait->pending == 0) {
+        part_finish(wait);
+    }
+}
+
+/* Here the records are gone; whether everywhere is not known. */
+static void delete_timed_out(struct timer *timer) {
+    struct delete_wait *wait = CONTAINER_OF(timer, struct delete_wait, timer);
+    LIST_FOREACH(it, &wait->part->items) {
+        struct delete_item *item = CONTAINER_OF(it, struct delete_item, item.link);
+        if (list_linked(&item->deletion.link)) {
+            list_remove(&item->deletion.link);
+            item->out->error_code = ERROR_REQUEST_TIMED_OUT;
+        }
+    }
+    part_finish(wait);
+}
+
+/* Raises the log start. *low_watermark is of all replicas, *target what it is to reach. */
+static enum kafka_error delete_before(struct partition *partition, int64_t offset, int64_t *target,
                                       int64_t *low_watermark) {
     struct log *log = partition_log(partition);
     int64_t high_watermark = log_high_watermark(log);
@@ -56,25 +97,47 @@ static enum kafka_error delete_before(struct partition *partition, int64_t offse
         }
         partition_mark_moved(partition);
     }
-    *low_watermark = log_start_offset(log);
+    *target = offset;
+    *low_watermark = partition_low_watermark(partition);
     return ERROR_NONE;
 }
 
-static void delete_run(struct scatter_part *part) {
-    LIST_FOREACH(it, &part->items) {
-        struct delete_item *item = CONTAINER_OF(it, struct delete_item, item.link);
-        enum kafka_error error;
-        struct partition *partition = replica_leader(part->shard->replicas, item->topic_id,
-                                                     item->wanted->partition_index, &error);
-        if (partition != NULL) {
-            error = delete_before(partition, item->wanted->offset, &item->out->low_watermark);
-        } else if (error == ERROR_UNKNOWN_TOPIC_ID) {
-            error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-        }
-        item->out->error_code = (int16_t)error;
+static void run_item(struct delete_wait *wait, struct delete_item *item) {
+    enum kafka_error error;
+    int64_t target = 0;
+    struct partition *partition = replica_leader(wait->part->shard->replicas, item->topic_id,
+                                                 item->wanted->partition_index, &error);
+    if (partition != NULL) {
+        error = delete_before(partition, item->wanted->offset, &target, &item->out->low_watermark);
+    } else if (error == ERROR_UNKNOWN_TOPIC_ID) {
+        error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
     }
-    scatter_part_done(part);
+    item->out->error_code = (int16_t)error;
+    if (error == ERROR_NONE && item->out->low_watermark < target) {
+        wait->pending++;
+        item->deletion.offset = target;
+        partition_await_deletion(partition, &item->deletion, delete_ended);
+    }
 }
+
+static void delete_run(struct scatter_part *part) {
+    const struct delete_op *op = CONTAINER_OF(part->scatter, struct delete_op, scatter);
+    struct delete_wait *wait = ARENA_NEW(part->arena, struct delete_wait);
+    wait->part = part;
+    timer_init(&wait->timer, part->shard->shard, delete_timed_out);
+    part->state = wait;
+    LIST_FOREACH(it, &part->items) {
+        run_item(wait, CONTAINER_OF(it, struct delete_item, item.link));
+    }
+    if (wait->pending == 0) {
+        scatter_part_done(part);
+    } else {
+        timer_start(&wait->timer, op->timeout_ms);
+    }
+}
+
+/* ---- The request ------------------------------------------------------------------------------
+ */
 
 static void delete_done(struct scatter *scatter) {
     request_respond(scatter->request, &CONTAINER_OF(scatter, struct delete_op, scatter)->response);
@@ -105,7 +168,9 @@ static void add_topic(struct delete_op *op, const struct delete_records_request_
         item->topic_id = topic->id;
         item->wanted = &data->partitions[i];
         item->out = &out->partitions[i];
-        scatter_add(&op->scatter, node_partition_shard(at->node, topic->id, index), &item->item);
+        list_init(&item->deletion.link);
+        item->part = scatter_add(&op->scatter, node_partition_shard(at->node, topic->id, index),
+                                 &item->item);
     }
 }
 
@@ -124,6 +189,7 @@ static const struct delete_records_request *merge_body(struct request *request) 
 void api_delete_records(struct request *request) {
     const struct delete_records_request *body = merge_body(request);
     struct delete_op *op = ARENA_NEW(&request->arena, struct delete_op);
+    op->timeout_ms = body->timeout_ms > 0 ? body->timeout_ms : 0;
     scatter_init(&op->scatter, request, delete_run, delete_done);
     message_init(&delete_records_response_desc, &op->response);
     op->response.topics_count = body->topics_count;

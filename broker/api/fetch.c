@@ -350,6 +350,16 @@ static void fetch_trim(struct fetch_op *op) {
     }
 }
 
+/* Whether a replica's session has to be told of deletions: they may be waited for. */
+static bool log_start_is_news(const struct fetch_op *op, const struct fetch_item *item) {
+    if (op->replica_id < 0 || op->session == NULL) {
+        return false;
+    }
+    const struct fetch_cached *cached = fetch_session_find(
+        op->session, item->wanted.topic_id, item->wanted.topic, item->wanted.partition);
+    return cached != NULL && cached->log_start != item->log_start;
+}
+
 static void fetch_done(struct scatter *scatter) {
     struct fetch_op *op = CONTAINER_OF(scatter, struct fetch_op, scatter);
     bool at_once = op->final || op->item_count == 0;
@@ -360,8 +370,8 @@ static void fetch_done(struct scatter *scatter) {
     for (int32_t i = 0; i < op->item_count; i++) {
         const struct fetch_item *item = &op->items[i];
         op->bytes += (int64_t)item->range.len;
-        at_once =
-            at_once || item->error != ERROR_NONE || item->diverging || item->preferred_replica >= 0;
+        at_once = at_once || item->error != ERROR_NONE || item->diverging ||
+                  item->preferred_replica >= 0 || log_start_is_news(op, item);
     }
     op->told = true;
     if (at_once || op->bytes >= op->bytes_min) {

@@ -34,7 +34,8 @@ static struct fetch_session *session_create(struct fetch_op *op) {
         wanted[i] = op->items[i].wanted;
     }
     return fetch_session_create(request->at->replicas->sessions, shard_now_ms(request->at->shard),
-                                request->version >= FETCH_VERSION_TOPIC_ID, wanted, op->item_count);
+                                request->version >= FETCH_VERSION_TOPIC_ID, op->replica_id >= 0,
+                                wanted, op->item_count);
 }
 
 /* ---- Partitions -------------------------------------------------------------------------------

@@ -180,12 +180,14 @@ void fetch_sessions_close(struct fetch_sessions *sessions, int32_t id) {
     }
 }
 
-/* The smallest session that is old enough to be pushed out. */
-static struct fetch_session *smallest_old(const struct fetch_sessions *sessions, int64_t now_ms) {
+/* The smallest session that is old enough to be pushed out; consumers' first. */
+static struct fetch_session *smallest_old(const struct fetch_sessions *sessions, int64_t now_ms,
+                                          bool privileged) {
     struct fetch_session *smallest = NULL;
     LIST_FOREACH(it, &sessions->by_use) {
         struct fetch_session *session = CONTAINER_OF(it, struct fetch_session, by_use);
         if (now_ms - session->created_ms >= FETCH_SESSION_EVICTION_MS &&
+            session->privileged == privileged &&
             (smallest == NULL || session->partitions.count < smallest->partitions.count)) {
             smallest = session;
         }
@@ -194,7 +196,8 @@ static struct fetch_session *smallest_old(const struct fetch_sessions *sessions,
 }
 
 /* Room for one more session of `count` partitions: one that is idle goes, or a smaller old one. */
-static bool sessions_make_room(struct fetch_sessions *sessions, int64_t now_ms, int32_t count) {
+static bool sessions_make_room(struct fetch_sessions *sessions, int64_t now_ms, bool privileged,
+                               int32_t count) {
     if (sessions->by_id.count < (size_t)sessions->slots) {
         return true;
     }
@@ -203,8 +206,12 @@ static bool sessions_make_room(struct fetch_sessions *sessions, int64_t now_ms, 
     }
     struct fetch_session *victim = LIST_FIRST(&sessions->by_use, struct fetch_session, by_use);
     if (now_ms - victim->used_ms <= FETCH_SESSION_EVICTION_MS) {
-        victim = smallest_old(sessions, now_ms);
-        if (victim == NULL || victim->partitions.count >= (size_t)count) {
+        victim = smallest_old(sessions, now_ms, false);
+        bool any_size = privileged && victim != NULL;
+        if (privileged && victim == NULL) {
+            victim = smallest_old(sessions, now_ms, true);
+        }
+        if (victim == NULL || (!any_size && victim->partitions.count >= (size_t)count)) {
             return false;
         }
     }
@@ -225,10 +232,10 @@ static int32_t sessions_draw_id(struct fetch_sessions *sessions) {
 }
 
 struct fetch_session *fetch_session_create(struct fetch_sessions *sessions, int64_t now_ms,
-                                           bool by_topic_id, const struct fetch_wanted *wanted,
-                                           int32_t count) {
+                                           bool by_topic_id, bool privileged,
+                                           const struct fetch_wanted *wanted, int32_t count) {
     if (sessions->partition_count + (size_t)count > FETCH_SESSION_PARTITIONS_MAX ||
-        !sessions_make_room(sessions, now_ms, count)) {
+        !sessions_make_room(sessions, now_ms, privileged, count)) {
         return NULL;
     }
     struct fetch_session *session = NEW(struct fetch_session);
@@ -240,6 +247,7 @@ struct fetch_session *fetch_session_create(struct fetch_sessions *sessions, int6
     session->created_ms = now_ms;
     session->used_ms = now_ms;
     session->by_topic_id = by_topic_id;
+    session->privileged = privileged;
     hmap_init(&session->partitions);
     list_init(&session->order);
     hmap_insert(&sessions->by_id, &session->by_id, hash_u64((uint64_t)session->id));

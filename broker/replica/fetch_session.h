@@ -57,7 +57,8 @@ struct fetch_session {
     struct list by_use;     /* fetch_sessions.by_use, least recently used first */
     struct fetch_sessions *sessions;
     int refs;
-    bool cached; /* in the cache, not evicted */
+    bool cached;     /* in the cache, not evicted */
+    bool privileged; /* a replica's: consumers do not push it out */
     int32_t id;
     int32_t epoch; /* that the next request must have */
     int64_t created_ms;
@@ -79,11 +80,12 @@ int fetch_session_shard(int32_t session_id, int shard_count);
 
 /*
  * A new session for `count` partitions with one reference for the caller, or NULL when there is no
- * room: the client goes on without one. `wanted` may name a partition twice; the last counts.
+ * room: the client goes on without one. A privileged one (a replica's) finds room where only
+ * consumers are. `wanted` may name a partition twice; the last counts.
  */
 struct fetch_session *fetch_session_create(struct fetch_sessions *sessions, int64_t now_ms,
-                                           bool by_topic_id, const struct fetch_wanted *wanted,
-                                           int32_t count);
+                                           bool by_topic_id, bool privileged,
+                                           const struct fetch_wanted *wanted, int32_t count);
 
 /*
  * The session of an incremental request, with one reference for the caller; its epoch moves on.

@@ -51,7 +51,12 @@ void fetch_wait_add(struct fetch_wait *wait, struct uuid topic_id, int32_t index
     }
     struct fetch_interest *interest = &wait->interests[wait->count++];
     *interest = (struct fetch_interest){
-        .wait = wait, .offset = offset, .bytes_max = bytes_max, .bytes = bytes};
+        .wait = wait,
+        .offset = offset,
+        .log_start = log_start_offset(partition->log),
+        .bytes_max = bytes_max,
+        .bytes = bytes,
+    };
     list_append(&partition->fetches, &interest->link);
 }
 
@@ -70,8 +75,10 @@ static int64_t interest_measure(struct partition *partition,
 /* Whether the wait has enough now. */
 static bool interest_satisfied(struct partition *partition, struct fetch_interest *interest) {
     struct fetch_wait *wait = interest->wait;
-    if (interest->offset < log_start_offset(partition->log)) {
-        return true;
+    int64_t log_start = log_start_offset(partition->log);
+    bool deleted = wait->limit == FETCH_TO_LOG_END && interest->log_start != log_start;
+    if (interest->offset < log_start || deleted) {
+        return true; /* replicas delete too */
     }
     if (interest->offset >= partition_fetch_limit(partition, wait->limit)) {
         return false;

@@ -26,6 +26,7 @@ struct fetch_interest {
     struct list link; /* partition.fetches; itself when not waiting */
     struct fetch_wait *wait;
     int64_t offset;
+    int64_t log_start; /* when it was added */
     size_t bytes_max;
     int64_t bytes; /* that were readable when last looked at */
 };

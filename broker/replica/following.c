@@ -135,20 +135,17 @@ void following_cut(struct following *following, int64_t offset, bool restart) {
     following_try_cut(following);
 }
 
-/* The leader's log knows `epoch` to end at `end`, and what we have behind that it has not. */
+/* The leader's log knows `epoch`, or the largest below the one we fetched last, to end at `end`:
+ * behind that it has other records. Where we do not have that epoch at all, what is behind the one
+ * below it goes too, and the next fetch looks further down. */
 static void following_diverged(struct following *following, int32_t epoch, int64_t end) {
     const struct log *log = following->partition->log;
     int32_t own_epoch = -1;
     int64_t own_end = -1;
-    int64_t cut_to = end;
+    int64_t cut_to = end < log_end_offset(log) ? end : log_end_offset(log);
     log_end_of_epoch(log, epoch, &own_epoch, &own_end);
-    if (own_end >= 0 && own_epoch != epoch) {
-        cut_to = own_end; /* we do not have that epoch at all: the next fetch looks further down */
-    } else if (own_end >= 0 && own_end < end) {
+    if (own_end >= 0 && own_end < cut_to) {
         cut_to = own_end;
-    }
-    if (cut_to > log_end_offset(log)) {
-        cut_to = log_end_offset(log);
     }
     following_cut(following, cut_to, false);
 }

@@ -235,6 +235,7 @@ void partition_complete_appends(struct partition *partition) {
 }
 
 void partition_end_appends(struct partition *partition, enum kafka_error error) {
+    partition_end_deletions(partition, error);
     struct list appends;
     list_init(&appends);
     list_splice(&appends, &partition->appends);

@@ -101,9 +101,10 @@ struct partition {
     struct partition_creation *creation; /* NULL unless a log is being made */
     struct list arrivals;                /* partition_arrival.link: waits for that log */
 
-    struct list appends; /* partition_append.link, by next_offset */
-    struct list fetches; /* fetch_interest.link */
-    struct list moved;   /* in replica_manager.moved */
+    struct list appends;   /* partition_append.link, by next_offset */
+    struct list deletions; /* partition_deletion.link */
+    struct list fetches;   /* fetch_interest.link */
+    struct list moved;     /* in replica_manager.moved */
     struct log_waiter sync_waiter;
     bool sync_waiting;
 };
@@ -132,7 +133,7 @@ void partition_mark_moved(struct partition *partition);
 /* Ends the waits for commit with `error`, wakes all fetches (which read again, and see). */
 void partition_end_waits(struct partition *partition, enum kafka_error error);
 
-/* Only the waits for commit. */
+/* All but the fetches. */
 void partition_end_appends(struct partition *partition, enum kafka_error error);
 
 /* The drain's part: ends the waits for commit that are over. */
@@ -169,6 +170,24 @@ void partition_visited(struct partition *partition, const struct partition_visit
 
 /* The smallest log start of this node's and the living replicas'; -1 while one is not known. */
 int64_t partition_low_watermark(const struct partition *partition);
+
+/* A wait for the low watermark to reach an offset, embedded in what waits; list_remove(&link)
+ * cancels. */
+struct partition_deletion {
+    struct list link; /* partition.deletions */
+    int64_t offset;
+    void (*fn)(struct partition_deletion *deletion, enum kafka_error error, int64_t low_watermark);
+};
+
+/* Calls fn once, never before this returns: when the low watermark is there, or with an error when
+ * this node does not lead any more. */
+void partition_await_deletion(struct partition *partition, struct partition_deletion *deletion,
+                              void (*fn)(struct partition_deletion *deletion,
+                                         enum kafka_error error, int64_t low_watermark));
+
+/* The drain's part. */
+void partition_complete_deletions(struct partition *partition);
+void partition_end_deletions(struct partition *partition, enum kafka_error error);
 
 /* The rack-aware choice of a replica to read from (KIP-392): -1 for this one. */
 int32_t partition_preferred_replica(const struct partition *partition, struct slice rack,

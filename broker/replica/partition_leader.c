@@ -182,6 +182,42 @@ int64_t partition_low_watermark(const struct partition *partition) {
     return lowest;
 }
 
+void partition_await_deletion(struct partition *partition, struct partition_deletion *deletion,
+                              void (*fn)(struct partition_deletion *deletion,
+                                         enum kafka_error error, int64_t low_watermark)) {
+    deletion->fn = fn;
+    list_append(&partition->deletions, &deletion->link);
+    partition_mark_moved(partition);
+}
+
+void partition_complete_deletions(struct partition *partition) {
+    if (list_empty(&partition->deletions)) {
+        return;
+    }
+    int64_t low_watermark = partition_low_watermark(partition);
+    struct list waiting;
+    list_init(&waiting);
+    list_splice(&waiting, &partition->deletions);
+    while (!list_empty(&waiting)) {
+        struct partition_deletion *deletion = LIST_FIRST(&waiting, struct partition_deletion, link);
+        list_remove(&deletion->link);
+        if (deletion->offset <= low_watermark) {
+            deletion->fn(deletion, ERROR_NONE, low_watermark);
+        } else {
+            list_append(&partition->deletions, &deletion->link);
+        }
+    }
+}
+
+void partition_end_deletions(struct partition *partition, enum kafka_error error) {
+    while (!list_empty(&partition->deletions)) {
+        struct partition_deletion *deletion =
+            LIST_FIRST(&partition->deletions, struct partition_deletion, link);
+        list_remove(&deletion->link);
+        deletion->fn(deletion, error, -1);
+    }
+}
+
 int32_t partition_preferred_replica(const struct partition *partition, struct slice rack,
                                     int64_t offset) {
     int32_t self = partition->manager->shard->node->id;

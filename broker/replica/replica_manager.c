@@ -83,6 +83,7 @@ static struct partition *partition_new(struct replica_manager *manager,
     list_init(&partition->led);
     list_init(&partition->isr_link);
     list_init(&partition->appends);
+    list_init(&partition->deletions);
     list_init(&partition->fetches);
     list_init(&partition->moved);
     list_init(&partition->arrivals);
@@ -100,7 +101,7 @@ static void partition_free(struct partition *partition) {
 void replica_manager_drop(struct partition *partition) {
     ASSERT(partition->log == NULL && partition->creation == NULL);
     ASSERT(list_empty(&partition->appends) && list_empty(&partition->fetches));
-    ASSERT(list_empty(&partition->arrivals));
+    ASSERT(list_empty(&partition->arrivals) && list_empty(&partition->deletions));
     list_remove(&partition->moved);
     list_remove(&partition->led);
     list_remove(&partition->isr_link);
@@ -249,6 +250,9 @@ void replica_manager_apply(struct replica_manager *manager, const struct image_d
             break;
         case IMAGE_BROKERS_CHANGED:
             replica_fetchers_refresh(manager);
+            LIST_FOREACH(it, &manager->led) { /* whom deletions wait for may have gone */
+                partition_mark_moved(CONTAINER_OF(it, struct partition, led));
+            }
             break;
         case IMAGE_FEATURES_CHANGED:
             break;
@@ -391,6 +395,7 @@ static void replica_manager_drain(struct deferred *deferred) {
             partition_end_waits(partition, error);
         } else {
             partition_complete_appends(partition);
+            partition_complete_deletions(partition);
             partition_wake_fetches(partition);
         }
     }

@@ -27,7 +27,8 @@ static int32_t create(int64_t now_ms, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
         list[i] = wanted("t", i);
     }
-    struct fetch_session *session = fetch_session_create(sessions, now_ms, false, list, count);
+    struct fetch_session *session =
+        fetch_session_create(sessions, now_ms, false, false, list, count);
     if (session == NULL) {
         return 0;
     }
@@ -54,7 +55,7 @@ Test(fetch_session, an_id_names_the_shard_that_has_the_session) {
 
 Test(fetch_session, epochs_count_up_from_one_and_wrap_to_one) {
     struct fetch_wanted one = wanted("t", 0);
-    struct fetch_session *session = fetch_session_create(sessions, 0, false, &one, 1);
+    struct fetch_session *session = fetch_session_create(sessions, 0, false, false, &one, 1);
     cr_assert_eq(go_on(0, session->id, 2), ERROR_INVALID_FETCH_SESSION_EPOCH);
     cr_assert_eq(go_on(0, session->id, 1), ERROR_NONE);
     cr_assert_eq(go_on(0, session->id, 1), ERROR_INVALID_FETCH_SESSION_EPOCH);
@@ -98,7 +99,7 @@ Test(fetch_session, a_larger_session_pushes_out_an_old_smaller_one_in_use) {
 
 Test(fetch_session, an_evicted_session_lives_while_a_fetch_uses_it) {
     struct fetch_wanted one = wanted("t", 0);
-    struct fetch_session *session = fetch_session_create(sessions, 0, false, &one, 1);
+    struct fetch_session *session = fetch_session_create(sessions, 0, false, false, &one, 1);
     fetch_sessions_close(sessions, session->id);
     cr_assert_eq(fetch_sessions_count(sessions), 0);
     cr_assert_not_null(fetch_session_find(session, UUID_ZERO, SLICE_LIT("t"), 0));
@@ -109,7 +110,7 @@ Test(fetch_session, an_evicted_session_lives_while_a_fetch_uses_it) {
 
 Test(fetch_session, only_news_is_told) {
     struct fetch_wanted list[] = {wanted("t", 0), wanted("t", 1), wanted("t", 0)};
-    struct fetch_session *session = fetch_session_create(sessions, 0, false, list, 3);
+    struct fetch_session *session = fetch_session_create(sessions, 0, false, false, list, 3);
     cr_assert_eq(session->partitions.count, 2);
     struct fetch_cached *cached = fetch_session_find(session, UUID_ZERO, SLICE_LIT("t"), 0);
     struct fetch_told told = {.high_watermark = 3, .log_start = 0};
@@ -129,4 +130,17 @@ Test(fetch_session, only_news_is_told) {
     fetch_session_forget(session, UUID_ZERO, SLICE_LIT("t"), 0);
     cr_assert_null(fetch_session_find(session, UUID_ZERO, SLICE_LIT("t"), 0));
     fetch_session_unref(session);
+}
+
+Test(fetch_session, a_replica_pushes_out_a_consumer_and_no_consumer_a_replica) {
+    struct fetch_wanted one = wanted("t", 0);
+    int64_t old = FETCH_SESSION_EVICTION_MS;
+    create(0, 3);
+    create(0, 4);
+    for (int i = 0; i < 2; i++) {
+        struct fetch_session *session = fetch_session_create(sessions, old, false, true, &one, 1);
+        cr_assert_not_null(session, "though it is smaller");
+        fetch_session_unref(session);
+    }
+    cr_assert_eq(create(2 * old, 4), 0);
 }

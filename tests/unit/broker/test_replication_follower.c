@@ -132,6 +132,17 @@ Test(replication_follower, what_it_was_given_is_synced_before_it_asks_again) {
     cr_assert_eq(sent_partition(2)->fetch_offset, 4);
 }
 
+Test(replication_follower, one_fetch_waits_for_the_syncs_of_all) {
+    world_replicate(TOPIC_B, 1, 2, 3);
+    world_advance(10);
+    sent(2);
+    add_batch(2, 6);
+    answer_records(2, 2);
+    cr_assert_null(world_call(2, 1));
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert_not_null(world_call(2, 1));
+}
+
 Test(replication_follower, an_own_tail_is_synced_before_it_asks_at_all) {
     struct buffer batch;
     struct produce_call produce;

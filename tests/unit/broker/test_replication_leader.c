@@ -5,6 +5,8 @@
 #include "broker/api/api.h"
 #include "broker/replica/replica_manager.h"
 #include "protocol/generated/alter_partition_request.h"
+#include "protocol/generated/delete_records_request.h"
+#include "protocol/generated/delete_records_response.h"
 #include "protocol/generated/fetch_request.h"
 #include "protocol/generated/fetch_response.h"
 #include "replica_world.h"
@@ -288,6 +290,20 @@ Test(replication_leader, who_has_caught_up_is_asked_for_and_counts_at_once) {
     cr_assert_eq(high_watermark(), 3);
 }
 
+Test(replication_leader, who_joins_counts_until_it_is_decided_whatever_becomes_of_it) {
+    world_set_isr(TOPIC_A, 0, 2);
+    fetches(2, 2);
+    fetches(3, 2);
+    world.brokers[2].fenced = true;
+    world_put(TOPIC_A, 0, "three");
+    fetches(2, 3);
+    cr_assert_eq(high_watermark(), 2, "the controller may have let it in");
+    world_isr_answer(ERROR_INELIGIBLE_REPLICA);
+    fetches(2, 2);
+    fetches(2, 3);
+    cr_assert_eq(high_watermark(), 3);
+}
+
 Test(replication_leader, who_lacks_a_committed_record_does_not_join) {
     world_set_isr(TOPIC_A, 0, 2);
     fetches(2, 2);
@@ -370,6 +386,8 @@ Test(replication_leader, while_the_version_is_disputed_the_larger_isr_counts) {
     world_put(TOPIC_A, 0, "three");
     fetches(2, 3);
     cr_assert_eq(high_watermark(), 2, "it may have been carried out");
+    world_advance(60);
+    cr_assert_null(world_isr_asked(), "and is not asked for again");
     world_set_isr(TOPIC_A, 0, 2);
     cr_assert_eq(high_watermark(), 3, "the metadata says that it was not");
 }
@@ -408,12 +426,80 @@ Test(replication_leader, who_has_everything_stays_though_it_is_silent) {
 
 Test(replication_leader, a_replica_that_keeps_pace_with_producers_has_caught_up) {
     for (int i = 0; i < 8; i++) {
+        world_put(TOPIC_A, 0, "more"); /* there is always one more than they have */
         fetches(2, 2 + i);
         fetches(3, 2 + i);
         world_advance(500);
-        world_put(TOPIC_A, 0, "more");
     }
     cr_assert_null(world_isr_asked());
+}
+
+/* ---- Deletions --------------------------------------------------------------------------------
+ */
+
+struct deletion {
+    struct call call;
+    struct delete_records_request body;
+    struct delete_records_request_topic topic;
+    struct delete_records_request_partition partition;
+};
+
+static void delete_start(struct deletion *deletion, int64_t offset) {
+    memset(deletion, 0, sizeof(*deletion));
+    deletion->partition.offset = offset;
+    deletion->topic = (struct delete_records_request_topic){
+        .name = world.topics[TOPIC_A].name,
+        .partitions = &deletion->partition,
+        .partitions_count = 1,
+    };
+    deletion->body = (struct delete_records_request){
+        .topics = &deletion->topic, .topics_count = 1, .timeout_ms = 1000};
+    call_start(&deletion->call, api_delete_records, 21, 2, &deletion->body);
+}
+
+static const struct delete_records_response_partition_result *
+deleted(const struct deletion *deletion) {
+    cr_assert(deletion->call.done);
+    const struct delete_records_response *response = deletion->call.response;
+    return response->topics[0].partitions;
+}
+
+/* A fetch of a replica whose log starts there. */
+static void fetches_with_start(int32_t broker, int64_t start) {
+    struct visit visit;
+    visit_fill(&visit, broker, 100 * broker, 6, 2);
+    visit.partition.log_start_offset = start;
+    visit.body.max_wait_ms = 0;
+    call_start(&visit.call, api_fetch, 1, 18, &visit.body);
+    call_free(&visit.call);
+}
+
+Test(replication_leader, a_deletion_waits_for_the_living_replicas) {
+    fetches_with_start(2, 0);
+    fetches_with_start(3, 0);
+    struct deletion deletion;
+    delete_start(&deletion, 1);
+    cr_assert_eq(world.logs[TOPIC_A][0]->start, 1);
+    fetches_with_start(2, 1);
+    cr_assert_not(deletion.call.done);
+    fetches_with_start(3, 1);
+    cr_assert_eq(deleted(&deletion)->error_code, ERROR_NONE);
+    cr_assert_eq(deleted(&deletion)->low_watermark, 1);
+    call_free(&deletion.call);
+}
+
+Test(replication_leader, a_deletion_ends_with_its_time_or_its_leader) {
+    fetches_with_start(2, 0);
+    fetches_with_start(3, 0);
+    struct deletion deletion;
+    delete_start(&deletion, 1);
+    world_advance(1000);
+    cr_assert_eq(deleted(&deletion)->error_code, ERROR_REQUEST_TIMED_OUT);
+    call_free(&deletion.call);
+    delete_start(&deletion, 2);
+    world_elect(TOPIC_A, 0, 2);
+    cr_assert_eq(deleted(&deletion)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    call_free(&deletion.call);
 }
 
 /* ---- Racks ------------------------------------------------------------------------------------
