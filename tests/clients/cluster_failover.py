@@ -78,7 +78,7 @@ class Run:
         self.cluster.wait_isr(TOPIC)
         self.load.wait_for_acks(1)
         self.gaps.append(self.load.longest_gap(begin, restarted))
-        self.gaps_back.append(self.load.longest_gap(restarted, time.monotonic()))
+        self.gaps_back.append(self.load.longest_gap(restarted, time.monotonic(), touching=False))
 
     def kill_round(self):
         node = self.victim()

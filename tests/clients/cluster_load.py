@@ -97,11 +97,16 @@ class Load(threading.Thread):
             time.sleep(0.005)
         return time.monotonic() - begin
 
-    def longest_gap(self, begin, end):
-        """The longest time without an ack of a partition that touches [begin, end], in seconds."""
+    def longest_gap(self, begin, end, touching=True):
+        """
+        The longest time without an ack of a partition that touches [begin, end], in seconds; or of
+        those that begin in it.
+        """
         longest = 0.0
         for times in self.ack_times:
-            at = max(bisect.bisect_left(times, begin) - 1, 0)
+            at = max(bisect.bisect_left(times, begin) - touching, 0)
+            if at == len(times):
+                continue
             previous = times[at] if times else begin
             for now in times[at + 1 :]:
                 longest = max(longest, now - previous)

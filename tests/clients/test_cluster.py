@@ -402,6 +402,8 @@ def test_the_longest_gap_is_the_longest_that_touches_the_time():
     assert load.longest_gap(3.05, 3.15) == pytest.approx(0.1)
     assert load.longest_gap(3.05, 5) == pytest.approx(5.8)
     assert load.longest_gap(9.5, 12) == pytest.approx(3.0)
+    assert load.longest_gap(1.5, 3.15, touching=False) == pytest.approx(0.1)
+    assert load.longest_gap(9.5, 12, touching=False) == 0
 
 
 def test_percentiles_are_of_what_was_measured():
