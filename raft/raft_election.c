@@ -101,6 +101,7 @@ void raft_become_resigned(struct raft *raft) {
 }
 
 static void open_ballots(struct raft *raft) {
+    raft->ballots_lost = false;
     for (int i = 0; i < raft->peer_count; i++) {
         raft->peers[i].answer = BALLOT_OPEN;
         raft->peers[i].unreachable = false;
@@ -151,6 +152,7 @@ static void election_lost(struct raft *raft) {
     if (raft->role == RAFT_PROSPECTIVE) {
         raft_become_unattached(raft, ballot->epoch, ballot->voted);
     }
+    raft->ballots_lost = true;
     raft->timer_ms = raft->now_ms + 1 + (int64_t)raft_random_below(raft, (uint64_t)most);
 }
 
@@ -178,7 +180,7 @@ static void count_ballots(struct raft *raft) {
         } else {
             become_leader(raft);
         }
-    } else if (rejected > voters - majority) {
+    } else if (rejected > voters - majority && !raft->ballots_lost) {
         election_lost(raft);
     }
 }
@@ -246,6 +248,11 @@ static bool grants_vote(const struct raft *raft, const struct raft_vote *vote) {
     return raft->ballot.leader_id < 0 && log_not_behind(raft, vote->last);
 }
 
+static void stand_soon(struct raft *raft) {
+    int64_t stands_at = raft->now_ms + random_first_election(raft);
+    raft->timer_ms = stands_at < raft->timer_ms ? stands_at : raft->timer_ms;
+}
+
 static enum kafka_error check_vote(const struct raft *raft, const struct raft_vote *vote) {
     int32_t epoch_most = vote->pre_vote ? vote->epoch : vote->epoch - 1;
     if (vote->epoch < 0 || vote->last.offset < 0 || vote->last.epoch < 0 ||
@@ -277,6 +284,10 @@ void raft_on_vote(struct raft *raft, uint64_t token, const struct raft_vote *vot
         raft_become_unattached(raft, vote->epoch, vote->candidate);
     }
     raft_emit_reply(raft, token, RAFT_VOTE, ERROR_NONE)->reply.granted = granted;
+    if (raft->role == RAFT_UNATTACHED && raft->ballot.voted.id < 0 &&
+        !log_not_behind(raft, vote->last)) {
+        stand_soon(raft); /* who asks cannot be elected by this one, the other way round it may */
+    }
 }
 
 /* ---- Epochs that others begin and end -------------------------------------------------------- */

@@ -19,9 +19,9 @@
 /*
  * How long a follower that lost its leader waits before it stands: from GRACE_MS to three times as
  * much, and each time that it is refused twice as long. Long enough for a connection to be made
- * anew, and spread so that two followers do not stand together.
+ * anew, spread so that two followers do not stand together, and felt by all clients.
  */
-#define GRACE_MS 50
+#define GRACE_MS 25
 
 /* After this a voter that refused a pre-vote is asked again: it may have lost the leader too. */
 #define PRE_VOTE_AGAIN_MS 50
@@ -73,6 +73,7 @@ struct raft {
 
     int64_t timer_ms; /* of the role: election, fetch timeout, or resigned */
     int backoff_round;
+    bool ballots_lost; /* this candidate waits for another time */
 
     struct peer *peers; /* heap: the voters but this node, then observers */
     int peer_count;

@@ -69,10 +69,21 @@ void world_run_for(struct world *world, int64_t duration_ms) {
     run_until(world, world->now_ms + duration_ms);
 }
 
+/* The leader is one of those it goes by: who was removed hands over. */
+static bool is_own_voter(const struct node *leads) {
+    const struct raft_voters *voters = raft_voters(leads->raft);
+    for (int i = 0; i < voters->count; i++) {
+        if (raft_key_matches(voters->keys[i], leads->disk.key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* A leader whose newest epoch is committed, and every node that follows it has it all. */
 static bool converged(struct world *world, int64_t beyond) {
     const struct node *leads = world_leader(world);
-    if (leads == NULL || !leads->leads) {
+    if (leads == NULL || !leads->leads || !is_own_voter(leads)) {
         return false;
     }
     for (int i = 0; i < world->node_count; i++) {

@@ -64,6 +64,7 @@ struct raft_outcome {
     struct raft_waits start;  /* from all started to a leader */
     struct raft_waits kill;   /* from the leader's crash to another leader */
     struct raft_waits resign;
+    struct raft_waits cut;  /* from the leader's being cut off */
     struct raft_waits heal; /* from everything healed to everything agreed on */
 };
 

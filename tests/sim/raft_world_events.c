@@ -134,7 +134,7 @@ void net_request(struct world *world, struct node *node, const struct raft_effec
     remember_sent(node, effect->id, to);
     struct event *timeout = event_new(EVENT_TIMEOUT, node);
     timeout->id = effect->id;
-    schedule(world, timeout, 2 * world->rates.timeout_ms + net_delay(world));
+    schedule(world, timeout, 2 * world->rates.timeout_ms);
     if (to >= world->node_count || net_loses(world, node->id, to)) {
         return;
     }

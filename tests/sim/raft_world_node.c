@@ -425,6 +425,11 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
         break;
     case EVENT_ANSWER:
         if (reaches_machine(world, node, event->message->id)) {
+            if (event->message->reply.kind == RAFT_VOTE) {
+                TRACE(world, "node %d hears of node %d: %s, epoch %d", node->id,
+                      event->message->from, event->message->reply.granted ? "granted" : "rejected",
+                      event->message->reply.epoch);
+            }
             fetched = event->message->entries;
             raft_answer(node->raft, world->now_ms, event->message->id, &event->message->reply,
                         event->message->batches, event->message->batch_count);
@@ -433,6 +438,8 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
     case EVENT_TIMEOUT:
     case EVENT_BROKEN:
         if (net_ended(node, event->id)) {
+            TRACE(world, "node %d gets no answer: %s", node->id,
+                  event->kind == EVENT_BROKEN ? "broken" : "timed out");
             raft_request_failed(node->raft, world->now_ms, event->id, event->kind == EVENT_BROKEN);
         }
         break;

@@ -5,6 +5,9 @@
 #define ROUNDS     6
 #define SETTLES_MS 20000
 
+/* A leader whose process dies or that resigns is not missed for longer; seldom half as long. */
+#define LEADERLESS_MS 2000
+
 enum disturbance {
     DISTURB_RESTART,
     DISTURB_RESETS, /* its connections break, again and again */
@@ -96,9 +99,10 @@ void scene_disturb(struct world *world) {
 }
 
 /* Until somebody leads an epoch above this one. */
-static bool wait_for_leader(struct world *world, int32_t above, struct raft_waits *waits) {
+static bool wait_for_leader(struct world *world, int32_t above, int64_t most_ms,
+                            struct raft_waits *waits) {
     int64_t from = world->now_ms;
-    while (!world->out->failed && world->now_ms < from + SETTLES_MS) {
+    while (!world->out->failed && world->now_ms < from + most_ms) {
         const struct node *leads = world_leader(world);
         if (leads != NULL && leads->leads && raft_epoch(leads->raft) > above) {
             waits_add(waits, world->now_ms - from);
@@ -106,12 +110,27 @@ static bool wait_for_leader(struct world *world, int32_t above, struct raft_wait
         }
         world_run_for(world, 1);
     }
-    world_fail(world, "no leader within %d s", SETTLES_MS / 1000);
+    world_fail(world, "no leader within %" PRId64 " ms", most_ms);
     return false;
 }
 
+/* Cut off, and nothing breaks: the others stand when they have heard nothing for the fetch
+ * time-out, and the leader itself gives up. */
+static void lose_contact(struct world *world, struct node *leads, int32_t epoch) {
+    int64_t fetch_timeout_ms = 2 * world->rates.timeout_ms;
+    int64_t from = world->now_ms;
+    set_cuts(world, leads, true, true);
+    wait_for_leader(world, epoch, 3 * fetch_timeout_ms, &world->out->cut);
+    world_run_for(world, from + 2 * fetch_timeout_ms - world->now_ms);
+    if (!world->out->failed && raft_role(leads->raft) == RAFT_LEADER &&
+        raft_epoch(leads->raft) == epoch) {
+        world_fail(world, "node %d still leads, and nobody listens", leads->id);
+    }
+    set_cuts(world, leads, false, false);
+}
+
 void scene_failover(struct world *world) {
-    if (!wait_for_leader(world, -1, &world->out->start)) {
+    if (!wait_for_leader(world, -1, LEADERLESS_MS, &world->out->start)) {
         return;
     }
     for (int i = 0; i < ROUNDS && !world->out->failed; i++) {
@@ -120,14 +139,17 @@ void scene_failover(struct world *world) {
         }
         struct node *leads = world_leader(world);
         int32_t epoch = raft_epoch(leads->raft);
-        if (random_stream_chance(&world->faults, 500)) {
+        int64_t way = random_stream_range(&world->faults, 0, 4);
+        if (way < 2) {
             world_crash(world, leads, random_stream_range(&world->faults, 1, 3000));
-            wait_for_leader(world, epoch, &world->out->kill);
-        } else {
+            wait_for_leader(world, epoch, LEADERLESS_MS, &world->out->kill);
+        } else if (way < 4) {
             world->out->resigns++;
             raft_resign(leads->raft, world->now_ms);
             node_settle(world, leads, NULL);
-            wait_for_leader(world, epoch, &world->out->resign);
+            wait_for_leader(world, epoch, LEADERLESS_MS, &world->out->resign);
+        } else {
+            lose_contact(world, leads, epoch);
         }
     }
 }

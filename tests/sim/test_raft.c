@@ -55,6 +55,7 @@ static void tell(uint64_t seeds, const struct raft_outcome *sum) {
     tell_waits("first leader", &sum->start);
     tell_waits("leader killed", &sum->kill);
     tell_waits("leader resigned", &sum->resign);
+    tell_waits("leader cut off", &sum->cut);
     tell_waits("agreed after healing", &sum->heal);
 }
 
@@ -82,6 +83,9 @@ Test(raft, agrees_under_faults) {
     cr_assert(sum.elections > 0 && sum.crashes > 0 && sum.truncations > 0 &&
               sum.snapshots_installed > 0 && sum.voter_changes > 0 && sum.wipes > 0 &&
               sum.returns > 0 && sum.kill.count > 0);
+    cr_assert_leq(raft_waits_at(&sum.start, 500), 200);
+    cr_assert_leq(raft_waits_at(&sum.kill, 500), 200);
+    cr_assert_leq(raft_waits_at(&sum.resign, 500), 100);
 }
 
 /* The invariants see what is wrong: disks that lie must be found out. */
