@@ -53,7 +53,7 @@ static void set_role(struct raft *raft, enum raft_role role) {
         raft_leader_end(raft);
     }
     if (role != RAFT_LEADER) {
-        raft_voters_apply(raft); /* forgets the leader's observers */
+        raft_voters_apply(raft); /* the log may have others now; a leader's observers go */
     }
 }
 
@@ -185,6 +185,14 @@ static void count_ballots(struct raft *raft) {
     }
 }
 
+static void lose_patience(struct raft *raft) {
+    int64_t most = raft->config.election_timeout_ms;
+    int64_t wait = (int64_t)CANDIDATE_MS << raft->backoff_round;
+    wait = wait < most ? wait : most;
+    int64_t ends_at = raft->now_ms + wait + (int64_t)raft_random_below(raft, (uint64_t)wait);
+    raft->timer_ms = ends_at < raft->timer_ms ? ends_at : raft->timer_ms;
+}
+
 void raft_on_vote_reply(struct raft *raft, struct peer *peer, const struct raft_reply *reply) {
     int32_t epoch = raft->ballot.epoch;
     raft_observe(raft, reply->epoch, reply->leader_id);
@@ -203,6 +211,9 @@ void raft_on_vote_reply(struct raft *raft, struct peer *peer, const struct raft_
     peer->send_at_ms =
         raft->now_ms + PRE_VOTE_AGAIN_MS + (int64_t)raft_random_below(raft, PRE_VOTE_AGAIN_MS);
     count_ballots(raft);
+    if (raft->role == RAFT_CANDIDATE && !reply->granted && !raft->ballots_lost) {
+        lose_patience(raft);
+    }
 }
 
 void raft_on_vote_unreachable(struct raft *raft, struct peer *peer) {
@@ -407,6 +418,7 @@ void raft_election_tick(struct raft *raft) {
         election_lost(raft);
         break;
     case RAFT_CANDIDATE:
+        raft->backoff_round += raft->backoff_round < 8;
         if (stands) {
             raft_become_prospective(raft);
         } else {

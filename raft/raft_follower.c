@@ -1,4 +1,5 @@
-/* The follower: what a fetch brings. */
+/* The follower: what a fetch brings. Its peers follow the voters in the log when it leaves this
+ * role: before that it asks nobody but its leader. */
 #include "raft/raft_internal.h"
 
 /* The leader's log parts from ours: ours goes back to the last place that both have. */
@@ -14,7 +15,6 @@ static void truncate_to_divergence(struct raft *raft, struct raft_position diver
     }
     raft_log_truncate(&raft->log, offset);
     raft_emit(raft, RAFT_TRUNCATE)->offset = offset;
-    raft_voters_apply(raft);
 }
 
 /* Appends the batches that follow on our log; what does not is left. */
@@ -22,7 +22,6 @@ static void append_batches(struct raft *raft, uint64_t id, const struct raft_bat
                            int count) {
     int taken = 0;
     int64_t base_offset = raft->log.end_offset;
-    bool voters = false;
     while (taken < count) {
         const struct raft_batch *batch = &batches[taken];
         if (batch->base_offset != raft->log.end_offset || batch->count <= 0 ||
@@ -30,7 +29,6 @@ static void append_batches(struct raft *raft, uint64_t id, const struct raft_bat
             break;
         }
         raft_log_append(&raft->log, batch->epoch, batch->count, batch->voters);
-        voters = voters || batch->voters != NULL;
         taken++;
     }
     if (taken > 0) {
@@ -41,9 +39,6 @@ static void append_batches(struct raft *raft, uint64_t id, const struct raft_bat
                                               .count = taken,
                                               .epoch = raft->ballot.epoch,
                                               .generation = raft->log.generation};
-    }
-    if (voters) {
-        raft_voters_apply(raft);
     }
 }
 

@@ -26,6 +26,10 @@
 /* After this a voter that refused a pre-vote is asked again: it may have lost the leader too. */
 #define PRE_VOTE_AGAIN_MS 50
 
+/* How long a candidate that was rejected by one voter waits for the others, at random up to twice
+ * as long, and twice as long in each further round: who is silent may be the leader that died. */
+#define CANDIDATE_MS 50
+
 /* A new voter has fetched within this time (KIP-853). */
 #define NEW_VOTER_FETCHED_MS (60 * 60 * 1000)
 

@@ -120,7 +120,7 @@ static void lose_contact(struct world *world, struct node *leads, int32_t epoch)
     int64_t fetch_timeout_ms = 2 * world->rates.timeout_ms;
     int64_t from = world->now_ms;
     set_cuts(world, leads, true, true);
-    wait_for_leader(world, epoch, 3 * fetch_timeout_ms, &world->out->cut);
+    wait_for_leader(world, epoch, fetch_timeout_ms + LEADERLESS_MS, &world->out->cut);
     world_run_for(world, from + 2 * fetch_timeout_ms - world->now_ms);
     if (!world->out->failed && raft_role(leads->raft) == RAFT_LEADER &&
         raft_epoch(leads->raft) == epoch) {
