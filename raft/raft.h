@@ -298,6 +298,9 @@ void raft_snapshot_failed(struct raft *raft, int64_t now_ms);
 /* A part of the snapshot came: the leader is alive. */
 void raft_snapshot_progress(struct raft *raft, int64_t now_ms);
 
+/* A replica fetches this leader's snapshot: it listens, though it does not fetch records. */
+void raft_snapshot_fetched(struct raft *raft, int64_t now_ms, struct raft_key replica);
+
 /* What is below a snapshot of this node's own, at or below the high watermark, was dropped. */
 void raft_log_started(struct raft *raft, struct raft_position snapshot);
 

@@ -225,6 +225,15 @@ void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *f
     raft_leader_advance(raft); /* answers it too, when there is something to say */
 }
 
+void raft_snapshot_fetched(struct raft *raft, int64_t now_ms, struct raft_key replica) {
+    ASSERT(now_ms >= raft->now_ms);
+    raft->now_ms = now_ms;
+    struct peer *peer = raft->role == RAFT_LEADER ? raft_peer(raft, replica) : NULL;
+    if (peer != NULL) {
+        peer->fetched_ms = now_ms;
+    }
+}
+
 /* ---- Proposals ------------------------------------------------------------------------------- */
 
 enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint64_t token, int32_t count,

@@ -45,7 +45,7 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
 /* key, handler, scope (B: broker, C: controller, F: forwardable), min, max */
 #define API_LIST(X)                                               \
     X(0,  produce,                         B,    3, 13)           \
-    X(1,  fetch,                           B,    4, 18)           \
+    X(1,  fetch,                           BC,   4, 18)           \
     X(2,  list_offsets,                    B,    0, 11)           \
     X(3,  metadata,                        B,    0, 13)           \
     X(8,  offset_commit,                   B,    1, 10)           \
@@ -73,9 +73,13 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(45, alter_partition_reassignments,   BCF,  0, 1)            \
     X(46, list_partition_reassignments,    BCF,  0, 0)            \
     X(47, offset_delete,                   B,    0, 0)            \
+    X(52, vote,                            C,    0, 2)            \
+    X(53, begin_quorum_epoch,              C,    0, 1)            \
+    X(54, end_quorum_epoch,                C,    0, 1)            \
     X(55, describe_quorum,                 BCF,  0, 2)            \
     X(56, alter_partition,                 C,    2, 3)            \
     X(57, update_features,                 BCF,  0, 2)            \
+    X(59, fetch_snapshot,                  C,    0, 1)            \
     X(60, describe_cluster,                BC,   0, 2)            \
     X(61, describe_producers,              B,    0, 0)            \
     X(62, broker_registration,             C,    0, 4)            \
@@ -85,7 +89,10 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(70, controller_registration,         C,    0, 0)            \
     X(73, assign_replicas_to_dirs,         C,    0, 0)            \
     X(74, list_config_resources,           B,    0, 1)            \
-    X(75, describe_topic_partitions,       B,    0, 0)
+    X(75, describe_topic_partitions,       B,    0, 0)            \
+    X(80, add_raft_voter,                  BCF,  0, 1)            \
+    X(81, remove_raft_voter,               BCF,  0, 0)            \
+    X(82, update_raft_voter,               C,    0, 0)
 
 /* clang-format on */
 

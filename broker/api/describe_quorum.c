@@ -1,56 +1,84 @@
 /* DescribeQuorum (55): the state of the metadata quorum, answered by its leader on shard 0. */
 #include "broker/api/api.h"
-#include "broker/config/config.h"
 #include "broker/controller/controller_request.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
-#include "broker/quorum/metadata_log.h"
+#include "broker/quorum/quorum_requests.h"
 #include "broker/server/request.h"
 #include "protocol/generated/describe_quorum_request.h"
 #include "protocol/generated/describe_quorum_response.h"
 #include "raft/quorum.h"
 
-static void describe(const struct request *request, const struct quorum *quorum,
-                     struct arena *arena, struct describe_quorum_response_partition_data *out) {
-    const struct node *node = request->at->node;
-    int64_t now_ms = clock_wall_ms(node->machine);
+/* Voters or observers, in the arena. */
+static int32_t replicas(struct request *request, const struct quorum *quorum, bool voters,
+                        struct describe_quorum_response_replica_state **out) {
+    struct arena *arena = &request->arena;
+    struct raft_replica replica;
+    int count = 0;
+    while (quorum_replica_at(quorum, count, &replica)) {
+        count++;
+    }
+    struct describe_quorum_response_replica_state *states =
+        arena_array(arena, (size_t)count, sizeof(*states));
+    int32_t taken = 0;
+    for (int i = 0; i < count; i++) {
+        if (!quorum_replica_at(quorum, i, &replica) || replica.voter != voters) {
+            continue;
+        }
+        struct describe_quorum_response_replica_state *state = &states[taken++];
+        *state = (struct describe_quorum_response_replica_state){
+            .replica_id = replica.key.id,
+            .log_end_offset = replica.end_offset,
+            .last_fetch_timestamp = replica.fetched_ms,
+            .last_caught_up_timestamp = replica.caught_up_ms,
+        };
+        if (request->version >= 2 && quorum_kraft_version(quorum) > 0) {
+            state->replica_directory_id = replica.key.directory_id;
+        }
+    }
+    *out = states;
+    return taken;
+}
+
+static void describe(struct request *request, const struct quorum *quorum,
+                     struct describe_quorum_response_partition_data *out) {
+    struct raft_replica self;
+    if (!quorum_replica_at(quorum, 0, &self)) {
+        out->error_code = ERROR_NOT_LEADER_OR_FOLLOWER;
+        out->error_message = slice_str(error_message(ERROR_NOT_LEADER_OR_FOLLOWER));
+        out->leader_id = quorum_leader(quorum);
+        out->leader_epoch = quorum_epoch(quorum);
+        out->high_watermark = -1;
+        return;
+    }
     out->error_message = SLICE_LIT("");
     out->leader_id = quorum_leader(quorum);
     out->leader_epoch = quorum_epoch(quorum);
     out->high_watermark = quorum_high_watermark(quorum);
-    out->current_voters_count = 1;
-    out->current_voters = ARENA_NEW(arena, struct describe_quorum_response_replica_state);
-    *out->current_voters = (struct describe_quorum_response_replica_state){
-        .replica_id = node->id,
-        .log_end_offset = quorum_end_offset(quorum),
-        .last_fetch_timestamp = now_ms,
-        .last_caught_up_timestamp = now_ms,
-    };
-    if (request->version >= 2 && metadata_log_kraft_version(quorum) > 0) {
-        out->current_voters->replica_directory_id = metadata_log_directory_id(quorum);
-    }
+    out->current_voters_count = replicas(request, quorum, true, &out->current_voters);
+    out->observers_count = replicas(request, quorum, false, &out->observers);
 }
 
-static void add_node(const struct request *request, struct arena *arena,
-                     struct describe_quorum_response *response) {
-    const struct config *config = request->at->node->config;
-    int count = config_listener_count(config);
-    response->nodes = ARENA_NEW(arena, struct describe_quorum_response_node);
-    response->nodes_count = 1;
-    response->nodes->node_id = request->at->node->id;
-    response->nodes->listeners = (struct describe_quorum_response_listener *)arena_array(
-        arena, (size_t)count, sizeof(*response->nodes->listeners));
+/* This node as it is configured, the other voters as they are known. */
+static void add_nodes(struct request *request, const struct quorum *quorum,
+                      struct describe_quorum_response *response) {
+    struct arena *arena = &request->arena;
+    const struct voter_set *voters = quorum_voters(quorum);
+    int count = voters == NULL ? 0 : voters->count;
+    response->nodes = arena_array(arena, (size_t)count, sizeof(*response->nodes));
     for (int i = 0; i < count; i++) {
-        const struct config_listener *listener = config_listener_at(config, i);
-        const struct config_listener *told = config_advertised(config, i);
-        if (listener->controller) {
-            told = told == NULL ? listener : told;
-            response->nodes->listeners[response->nodes->listeners_count++] =
-                (struct describe_quorum_response_listener){
-                    .name = slice_str(told->name),
-                    .host = slice_str(told->host[0] == '\0' ? "localhost" : told->host),
-                    .port = (uint16_t)told->port,
-                };
+        bool self = voters->voters[i].key.id == request->at->node->id;
+        const struct voter *voter = self ? quorum_self(quorum) : &voters->voters[i];
+        struct describe_quorum_response_node *node = &response->nodes[response->nodes_count++];
+        node->node_id = voter->key.id;
+        node->listeners_count = voter->endpoint_count;
+        node->listeners =
+            arena_array(arena, (size_t)voter->endpoint_count, sizeof(*node->listeners));
+        for (int j = 0; j < voter->endpoint_count; j++) {
+            node->listeners[j] =
+                (struct describe_quorum_response_listener){.name = voter->endpoints[j].name,
+                                                           .host = voter->endpoints[j].host,
+                                                           .port = voter->endpoints[j].port};
         }
     }
 }
@@ -66,6 +94,10 @@ static void run(struct request *request) {
     const struct describe_quorum_request *body = request->body;
     const struct quorum *quorum = controller_quorum(request->at->node);
     struct arena *arena = &request->arena;
+    if (quorum == NULL) {
+        request_respond_error(request, ERROR_BROKER_NOT_AVAILABLE);
+        return;
+    }
     bool known = is_the_quorum(body);
     struct describe_quorum_response response;
     message_init(&describe_quorum_response_desc, &response);
@@ -83,7 +115,7 @@ static void run(struct request *request) {
             struct describe_quorum_response_partition_data *partition = &topic->partitions[p];
             partition->partition_index = asked->partitions[p].partition_index;
             if (known) {
-                describe(request, quorum, arena, partition);
+                describe(request, quorum, partition);
             } else {
                 partition->error_code = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
                 partition->error_message =
@@ -92,7 +124,7 @@ static void run(struct request *request) {
         }
     }
     if (request->version >= 2 && known) {
-        add_node(request, arena, &response);
+        add_nodes(request, quorum, &response);
     }
     request_respond(request, &response);
 }

@@ -555,6 +555,10 @@ static void fetch_begin(struct request *request) {
 void api_fetch(struct request *request) {
     const struct fetch_request *body = request->body;
     struct node *node = request->at->node;
+    if (request->scope == API_SCOPE_CONTROLLER) {
+        fetch_metadata(request);
+        return;
+    }
     struct node_shard *to = request->at;
     if (body->session_id > 0) {
         to = &node->shards[fetch_session_shard(body->session_id, node->shard_count)];

@@ -67,6 +67,9 @@ struct fetch_op {
     bool create_session;           /* a full fetch that asks for one */
 };
 
+/* A fetch of the metadata log (fetch_metadata.c): all that a controller's listener serves. */
+void fetch_metadata(struct request *request);
+
 /* Answers with what the last round found and frees the op. */
 void fetch_respond(struct fetch_op *op);
 

@@ -46,6 +46,6 @@ void controller_request(struct request *request,
     request_move(request, &request->at->node->shards[0], run);
 }
 
-const struct quorum *controller_quorum(const struct node *node) {
+struct quorum *controller_quorum(const struct node *node) {
     return node->controller->quorum;
 }

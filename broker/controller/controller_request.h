@@ -14,7 +14,7 @@ struct node;
 void controller_request(struct request *request,
                         void *(*decide)(struct decision *d, const struct request *request));
 
-/* The metadata quorum; shard 0. */
-const struct quorum *controller_quorum(const struct node *node);
+/* The metadata quorum; NULL before it is opened. Shard 0. */
+struct quorum *controller_quorum(const struct node *node);
 
 #endif

@@ -103,6 +103,14 @@ int quorum_snapshot_open(struct quorum *quorum, int64_t end_offset, int32_t epoc
     return result;
 }
 
+void quorum_snapshot_fetched(struct quorum *quorum, struct raft_key replica) {
+    raft_snapshot_fetched(quorum->raft, quorum_now_ms(quorum), replica);
+}
+
+int64_t quorum_log_start(const struct quorum *quorum) {
+    return quorum->log == NULL ? 0 : log_start_offset(quorum->log);
+}
+
 /* ---- Voters ---------------------------------------------------------------------------------- */
 
 /* The set becomes the one that consensus is asked for; it is written with RAFT_APPEND_VOTERS. */
@@ -240,6 +248,10 @@ int16_t quorum_kraft_version(const struct quorum *quorum) {
 
 const struct voter_set *quorum_voters(const struct quorum *quorum) {
     return quorum->voters.count == 0 ? NULL : voter_history_last(&quorum->voters);
+}
+
+const struct voter *quorum_self(const struct quorum *quorum) {
+    return &quorum->self;
 }
 
 bool quorum_replica_at(const struct quorum *quorum, int i, struct raft_replica *out) {

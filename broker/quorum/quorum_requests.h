@@ -52,6 +52,11 @@ MUST_CHECK int quorum_read(struct quorum *quorum, int64_t offset, int64_t end_of
 MUST_CHECK int quorum_snapshot_open(struct quorum *quorum, int64_t end_offset, int32_t epoch,
                                     struct file **out, int64_t *size);
 
+/* A replica reads a snapshot: it listens to this leader. */
+void quorum_snapshot_fetched(struct quorum *quorum, struct raft_key replica);
+
+int64_t quorum_log_start(const struct quorum *quorum);
+
 /* Epoch and leader as a FetchSnapshot needs them: as for a fetch. */
 enum kafka_error quorum_check_leader(const struct quorum *quorum, int32_t epoch);
 
@@ -81,6 +86,9 @@ void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
 
 int16_t quorum_kraft_version(const struct quorum *quorum);
 const struct voter_set *quorum_voters(const struct quorum *quorum); /* NULL: not read yet */
+
+/* This node with its endpoints, whether it is a voter or not. */
+const struct voter *quorum_self(const struct quorum *quorum);
 
 /* The i-th replica that the leader knows, this node first; false behind the last, and when this
  * node does not lead. Times are ms of the wall clock. */

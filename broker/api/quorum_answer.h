@@ -1,0 +1,43 @@
+/*
+ * What the handlers of the quorum's own APIs (Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch and
+ * FetchSnapshot of the metadata log) have in common: they move to shard 0, check whom the request
+ * is for, ask the quorum, and answer when it has.
+ */
+#ifndef BROKER_API_QUORUM_ANSWER_H
+#define BROKER_API_QUORUM_ANSWER_H
+
+#include "broker/quorum/quorum_requests.h"
+#include "broker/server/request.h"
+
+/* A request that the quorum is asked for; in the request's arena. */
+struct quorum_question {
+    struct quorum_ask ask;
+    struct request *request;
+    struct quorum *quorum;
+    void (*respond)(struct quorum_question *question, const struct raft_reply *reply);
+};
+
+/* The node's quorum; NULL before there is one. On shard 0. */
+struct quorum *request_quorum(const struct request *request);
+
+/* Whether the request may be meant for this node's quorum; otherwise it was answered with an error
+ * as a whole: BROKER_NOT_AVAILABLE, INCONSISTENT_CLUSTER_ID. */
+bool quorum_question_ok(struct request *request, struct slice cluster_id);
+
+/* respond follows once, on shard 0. */
+void quorum_question_ask(struct request *request, const struct raft_request *message,
+                         void (*respond)(struct quorum_question *question,
+                                         const struct raft_reply *reply));
+
+bool is_metadata_topic(struct slice name);
+
+/* The address of the leader that an answer names, to tell it with the answer. */
+bool quorum_question_leader(const struct quorum_question *question, int32_t leader_id,
+                            struct slice *host, int *port);
+
+/* The endpoint of this node's listener among those of a request; -1: there is none. `names` is the
+ * name of the first endpoint; each is `stride` bytes behind the one before. */
+int quorum_endpoint_index(const struct quorum *quorum, const struct slice *names, size_t stride,
+                          int count);
+
+#endif
