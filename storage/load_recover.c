@@ -316,10 +316,10 @@ static int empty_indexes(struct segment *segment) {
 static bool in_place(const struct loader *loader, const struct segment *segment,
                      const struct batch *batch) {
     const struct log *log = loader->log;
-    /* Compaction leaves gaps, but not in what was appended last. */
+    /* Compaction leaves gaps, but not in what was appended last, unless it came from a leader. */
     bool may_gap =
-        log->config.cleanup_compact &&
-        (segment != log_active(log) || batch_last_offset(batch) < loader->options->recovery_point);
+        log->config.cleanup_compact && (segment != log_active(log) || loader->options->replicated ||
+                                        batch_last_offset(batch) < loader->options->recovery_point);
     int32_t epoch = batch->partition_leader_epoch;
     int32_t limit = loader->options->epoch_limit;
     bool epoch_fits =

@@ -62,6 +62,7 @@ struct log_options {
     bool clean;             /* the log dir was shut down cleanly: no recovery */
     int64_t recovery_point; /* from recovery-point-offset-checkpoint; 0 when unknown */
     int32_t epoch_limit;    /* one above the leader epoch of the metadata; 0 when unknown */
+    bool replicated; /* others have this log too, so compaction elsewhere leaves gaps at its end */
     bool recovery_point_known; /* it was read; if `clean` too, the log ends there */
     int64_t log_start_offset;  /* from log-start-offset-checkpoint; -1 when unknown */
     bool start_is_sure; /* log_start_offset is better than a checkpoint: a log that ends below it

@@ -176,6 +176,19 @@ static int64_t records_check(const struct following *following, struct slice rec
     return (int64_t)done;
 }
 
+/* The leader's log may start in the middle of a batch (DeleteRecords). Then ours, which is empty,
+ * starts with that batch; the log start follows when it is there. */
+static int begin_before(struct log *log, struct slice records) {
+    struct batch first;
+    enum batch_parse parsed = batch_parse(records, &first);
+    int64_t end = log_end_offset(log);
+    if (parsed != BATCH_OK || log_start_offset(log) != end || first.base_offset >= end ||
+        batch_last_offset(&first) < end) {
+        return 0;
+    }
+    return log_restart_at(log, first.base_offset);
+}
+
 /* False when the partition cannot go on as it is; its state says how then. */
 static bool take_records(struct following *following, const struct message_records *records) {
     if (records->data == NULL || records->len == 0) {
@@ -184,6 +197,9 @@ static bool take_records(struct following *following, const struct message_recor
     int64_t len = records_check(following, slice_make(records->data, records->len));
     int result = len < 0 ? -EBADMSG : 0;
     if (len > 0) {
+        result = begin_before(following->partition->log, slice_make(records->data, (size_t)len));
+    }
+    if (len > 0 && result == 0) {
         result = log_append_as_is(following->partition->log, records->data, (size_t)len);
     }
     if (result == -EIO) {
@@ -248,13 +264,19 @@ void following_take(struct following *following, const struct fetch_response_par
                            data->diverging_epoch.end_offset);
         return;
     }
+    int64_t recovery_point = log_recovery_point(log);
     bool taken = take_records(following, &data->records);
     if (following->state == FOLLOWING_STOPPED) {
         return;
     }
     take_offsets(following, data);
-    if (taken) {
-        following->failures = 0;
+    if (!taken) {
+        return;
+    }
+    following->failures = 0;
+    if (log_recovery_point(log) < recovery_point && !following->checkpointing) {
+        following_checkpoint(following);
+    } else {
         following_settle(following);
     }
 }

@@ -205,6 +205,7 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
     log_options_of(manager, topic->name, topic->id, dir, &job->options);
     job->options.clean &= entry != NULL;
     job->options.epoch_limit = image_partition(topic, partition)->leader_epoch + 1;
+    job->options.replicated = image_partition(topic, partition)->replica_count > 1;
     if (entry != NULL) {
         use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition), entry);
     } else {

@@ -28,7 +28,7 @@ static void ask(struct partition *partition) {
 
 void partition_consider_joining(struct partition *partition,
                                 const struct partition_follower *follower) {
-    if (partition->isr_pending || follower->in_isr || !follower->fetched ||
+    if (partition->isr_pending || follower->in_isr ||
         follower->end < log_high_watermark(partition->log) ||
         follower->end < partition->epoch_start ||
         !partition_follower_eligible(partition, follower)) {

@@ -439,6 +439,26 @@ Test(replication_follower, a_leader_that_begins_later_makes_it_begin_anew) {
     cr_assert_eq(next->last_fetched_epoch, -1);
 }
 
+Test(replication_follower, a_leader_that_begins_within_a_batch_is_followed) {
+    struct batch_options options = world_batch_options();
+    options.base_offset = 48;
+    options.partition_leader_epoch = 6;
+    options.last_offset_delta = 4;
+    sent(2);
+    answer_error(2, ERROR_OFFSET_OUT_OF_RANGE);
+    answer_offset(2, 90);
+    answer_offset(2, 50);
+    cr_assert_eq(sent_partition(2)->fetch_offset, 50);
+    world_batch(&records, &options, NULL, "value");
+    struct fetch_response_partition_data data = told(90);
+    data.log_start_offset = 50;
+    answer(2, &data);
+    cr_assert_eq(follower_log()->end, 53);
+    cr_assert_eq(follower_log()->start, 50);
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert_eq(sent_partition(2)->fetch_offset, 53);
+}
+
 /* ---- Errors -----------------------------------------------------------------------------------
  */
 
