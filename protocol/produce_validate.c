@@ -1,7 +1,7 @@
 /*
  * What a partition leader checks before it appends a batch, in Kafka's order: header, CRC, the
  * header's claims, then every record. Uncompressed records are checked in one pass over their
- * bytes, compressed ones through a record_iterator. The success path of uncompressed batches
+ * bytes, compressed ones through a record_scan. The success path of uncompressed batches
  * allocates nothing.
  *
  * Two kinds of bad records: those that are well-formed but not welcome here (no key, a timestamp
@@ -14,6 +14,7 @@
  * decompress are INVALID_RECORD, because the CRC shows that sending them again will not help.
  */
 #include "protocol/record_frame.h"
+#include "protocol/record_scan.h"
 #include "protocol/records.h"
 
 static const char no_key[] = "Compacted topic cannot accept message without key.";
@@ -138,19 +139,24 @@ static void pass_uncompressed(struct pass *pass, struct slice records) {
     }
 }
 
-static void pass_compressed(struct pass *pass, struct slice batch_bytes) {
-    /* Whatever the client flagged, its own timestamps are looked at. */
-    struct batch batch = pass->batch;
-    batch.attributes &= ~BATCH_ATTR_LOG_APPEND;
-    struct record_iterator *iterator =
-        record_iterator_new(batch_bytes, &batch, pass->rules->record_max);
-    struct record record;
+static void pass_compressed(struct pass *pass, struct slice records) {
+    const struct produce_rules *rules = pass->rules;
+    size_t output_max = batch_decompressed_max(records.len);
+    bool limited = rules->output_max > 0 && rules->output_max < output_max;
+    struct record_scan *scan =
+        record_scan_new(batch_codec(&pass->batch), records, pass->batch.record_count,
+                        rules->record_max, limited ? rules->output_max : output_max);
+    struct record_marks marks;
     int got;
-    while ((got = record_iterator_next(iterator, &record)) == 1) {
-        pass_record(pass, !slice_is_null(record.key), record.timestamp, record.offset_delta);
+    while ((got = record_scan_next(scan, &marks)) == 1) {
+        /* Whatever the client flagged, its own timestamps are looked at. */
+        int64_t timestamp = wrapping_add(pass->batch.base_timestamp, marks.timestamp_delta);
+        pass_record(pass, marks.has_key, timestamp, marks.offset_delta);
     }
-    record_iterator_free(iterator);
-    if (got == -2) {
+    record_scan_free(scan);
+    if (got == -2 && limited) {
+        pass->verdict->unfinished = true;
+    } else if (got == -2) {
         reject(pass->verdict, ERROR_MESSAGE_TOO_LARGE,
                "The batch, or a record of it, is too large when decompressed.");
     } else if (got < 0) {
@@ -280,13 +286,17 @@ void produce_validate(struct slice batch_bytes, const struct produce_rules *rule
     struct pass pass = {.rules = rules, .arena = arena, .verdict = out, .batch = out->batch};
     enum compression target = target_codec(&pass.batch, rules);
     enum compression source = batch_codec(&pass.batch);
+    struct slice records =
+        slice_make(batch_bytes.data + BATCH_HEADER_SIZE, batch_bytes.len - BATCH_HEADER_SIZE);
     if (source == COMPRESSION_NONE) {
-        pass_uncompressed(&pass, slice_make(batch_bytes.data + BATCH_HEADER_SIZE,
-                                            batch_bytes.len - BATCH_HEADER_SIZE));
+        pass_uncompressed(&pass, records);
     } else if (rules->header_only && !rules->compacted && source == target) {
         pass_header_only(&pass);
     } else {
-        pass_compressed(&pass, batch_bytes);
+        pass_compressed(&pass, records);
+    }
+    if (out->unfinished) {
+        return;
     }
     conclude(&pass);
     if (out->error == ERROR_NONE) {

@@ -141,6 +141,8 @@ struct produce_rules {
     enum compression target; /* COMPRESSION_PRODUCER keeps the producer's codec */
     int target_level;        /* for recompression; codec's default when INT_MIN */
     size_t record_max;
+    size_t output_max; /* what may be decompressed now, see produce_verdict.unfinished; 0: all that
+                          may be at all, batch_decompressed_max() */
 };
 
 /* More than these are not listed; the batch is refused as a whole anyway. */
@@ -159,8 +161,10 @@ struct produce_verdict {
     struct batch batch; /* header as it will be stored (offsets still relative) */
     int64_t max_timestamp;
     int32_t offset_of_max_timestamp; /* delta of the first record that has it */
-    bool rewrite; /* the batch must be rebuilt with batch_rebuild() before it is stored:
-                     other codec, or offset deltas that are not 0, 1, 2, ... */
+    bool rewrite;    /* the batch must be rebuilt with batch_rebuild() before it is stored:
+                        other codec, or offset deltas that are not 0, 1, 2, ... */
+    bool unfinished; /* more would have to be decompressed than rules->output_max: nothing else
+                        here says anything */
 };
 
 /*
