@@ -17,8 +17,9 @@
 #include "runtime/log.h"
 #include "runtime/machine.h"
 
-/* Blocking work at a time: syncs of several partitions, recovery, cold reads. */
-#define WORKER_COUNT 4
+/* Blocking work at a time: syncs of several partitions, recovery, cold reads; besides one for the
+ * checks of each shard (produce_task.h). */
+#define WORKER_COUNT 3
 
 static const char usage[] =
     "usage: barnabas [server.properties] [--override key=value]...\n"
@@ -88,7 +89,7 @@ static void start(void *ctx) {
 }
 
 static int run(const struct config *config, int shard_count) {
-    struct process process = {.machine = machine_new(shard_count, WORKER_COUNT)};
+    struct process process = {.machine = machine_new(shard_count, WORKER_COUNT + shard_count)};
     config_log_warnings(config, process.machine);
     process.node = node_new(process.machine, config);
     machine_on_signal(process.machine, on_signal, &process);

@@ -13,6 +13,7 @@
 #include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/partition.h"
+#include "broker/replica/produce_task.h"
 #include "broker/server/request.h"
 #include "protocol/generated/produce_request.h"
 #include "protocol/generated/produce_response.h"
@@ -40,9 +41,8 @@ static const struct topics_layout produce_layout = {
 struct produce_item {
     struct scatter_item item;
     struct scatter_part *part;
-    struct uuid topic_id;
-    int32_t index;
-    struct partition_produce produce;
+    struct produce_task task;
+    struct request_arena arena; /* the task's */
     struct partition_append append;
     struct partition_arrival arrival;
     struct produce_response_partition_produce_response *out;
@@ -62,12 +62,13 @@ struct produce_wait {
     struct scatter_part *part;
     struct timer timer;
     int pending;
+    bool expired; /* only checks of batches, which cannot be ended, are still waited for */
 };
 
 static void item_fail(struct produce_item *item, enum kafka_error error, const char *message) {
-    item->produce.error = error;
-    item->produce.message = message;
-    item->produce.base_offset = -1;
+    item->task.produce.error = error;
+    item->task.produce.message = message;
+    item->task.produce.base_offset = -1;
 }
 
 /* ---- On the owner shards ----------------------------------------------------------------------
@@ -96,17 +97,22 @@ static void produce_committed(struct partition_append *append, enum kafka_error 
 /* The records stay: the client only learns that it does not know. */
 static void produce_timed_out(struct timer *timer) {
     struct produce_wait *wait = CONTAINER_OF(timer, struct produce_wait, timer);
+    wait->expired = true;
     LIST_FOREACH(it, &wait->part->items) {
         struct produce_item *item = CONTAINER_OF(it, struct produce_item, item.link);
         if (list_linked(&item->append.link)) {
             partition_append_cancel(&item->append);
             item_fail(item, ERROR_REQUEST_TIMED_OUT, NULL);
+            wait->pending--;
         } else if (list_linked(&item->arrival.link)) { /* nothing was appended */
             list_remove(&item->arrival.link);
             item_fail(item, ERROR_NOT_LEADER_OR_FOLLOWER, NULL);
+            wait->pending--;
         }
     }
-    produce_part_finish(wait);
+    if (wait->pending == 0) {
+        produce_part_finish(wait);
+    }
 }
 
 /* What the part waits with; made with its first wait. */
@@ -123,26 +129,39 @@ static struct produce_wait *produce_wait_of(struct scatter_part *part) {
 
 static void produce_arrived(struct partition_arrival *arrival);
 
+/* What was appended may have to be committed too. */
+static void produce_item_appended(struct produce_item *item) {
+    const struct produce_op *op = CONTAINER_OF(item->part->scatter, struct produce_op, scatter);
+    const struct partition_produce *produce = &item->task.produce;
+    if (produce->error != ERROR_NONE || op->acks != -1) {
+        return;
+    }
+    struct produce_wait *wait = produce_wait_of(item->part);
+    if (wait->expired) {
+        item_fail(item, ERROR_REQUEST_TIMED_OUT, NULL);
+        return;
+    }
+    wait->pending++;
+    item->append.next_offset = produce->next_offset;
+    partition_await(item->task.partition, &item->append, produce_committed);
+}
+
+static void produce_checked(struct produce_task *task) {
+    struct produce_item *item = CONTAINER_OF(task, struct produce_item, task);
+    produce_item_appended(item);
+    produce_item_finish(item);
+}
+
 static void produce_run_item(struct scatter_part *part, struct produce_item *item) {
-    const struct produce_op *op = CONTAINER_OF(part->scatter, struct produce_op, scatter);
-    enum kafka_error error;
-    struct partition *partition =
-        replica_leader(part->shard->replicas, item->topic_id, item->index, &error);
-    if (partition == NULL && partition_await_log(part->shard->replicas, item->topic_id, item->index,
-                                                 &item->arrival, produce_arrived)) {
+    struct replica_manager *manager = part->shard->replicas;
+    struct produce_task *task = &item->task;
+    if (!produce_task_start(manager, task, produce_checked)) {
         produce_wait_of(part)->pending++;
-        return;
-    }
-    if (partition == NULL) {
-        item_fail(item, error, NULL);
-        return;
-    }
-    item->produce.arena = part->arena;
-    partition_produce(partition, &item->produce);
-    if (item->produce.error == ERROR_NONE && op->acks == -1) {
+    } else if (task->partition == NULL && partition_await_log(manager, task->topic_id, task->index,
+                                                              &item->arrival, produce_arrived)) {
         produce_wait_of(part)->pending++;
-        item->append.next_offset = item->produce.next_offset;
-        partition_await(partition, &item->append, produce_committed);
+    } else {
+        produce_item_appended(item);
     }
 }
 
@@ -191,7 +210,7 @@ static void add_endpoint(struct produce_op *op, const struct leader_hint *hint) 
 }
 
 static void fill_record_errors(struct produce_op *op, const struct produce_item *item) {
-    const struct partition_produce *produce = &item->produce;
+    const struct partition_produce *produce = &item->task.produce;
     if (produce->record_error_count == 0) {
         return;
     }
@@ -208,7 +227,7 @@ static void fill_record_errors(struct produce_op *op, const struct produce_item 
 
 static void fill_result(struct produce_op *op, const struct produce_item *item) {
     struct produce_response_partition_produce_response *out = item->out;
-    const struct partition_produce *produce = &item->produce;
+    const struct partition_produce *produce = &item->task.produce;
     enum kafka_error error = produce->error;
     if (error == ERROR_UNKNOWN_TOPIC_ID && op->request->version < VERSION_TOPIC_ID) {
         error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
@@ -230,7 +249,7 @@ static void fill_result(struct produce_op *op, const struct produce_item *item) 
     fill_record_errors(op, item);
     struct leader_hint hint;
     if (error == ERROR_NOT_LEADER_OR_FOLLOWER && op->request->version >= VERSION_HINTS &&
-        leader_hint(op->request, item->topic_id, item->index, &hint)) {
+        leader_hint(op->request, item->task.topic_id, item->task.index, &hint)) {
         out->current_leader.leader_id = hint.leader;
         out->current_leader.leader_epoch = hint.leader_epoch;
         if (hint.has_endpoint) {
@@ -351,15 +370,18 @@ static void add_item(struct produce_op *op, const struct image_topic *topic,
     struct produce_item *item = ARENA_NEW(&request->arena, struct produce_item);
     list_init(&item->append.link);
     list_init(&item->arrival.link);
-    item->topic_id = topic->id;
-    item->index = data->index;
+    request_add_arena(request, &item->arena);
     item->out = out;
+    item->task.connection_id = request->connection_id;
+    item->task.topic_id = topic->id;
+    item->task.index = data->index;
     /* The frame is this request's alone, so its bytes may be stamped. */
-    item->produce = (struct partition_produce){
+    item->task.produce = (struct partition_produce){
         .records = slice_make(data->records.data, data->records.len),
         .data = request->frame->data + (data->records.data - request->frame->data),
         .acks = op->acks,
         .zstd_allowed = request->version >= VERSION_ZSTD,
+        .arena = &item->arena.arena,
     };
     int shard = node_partition_shard(request->at->node, topic->id, data->index);
     item->part = scatter_add(&op->scatter, shard, &item->item);

@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/errmsg.h"
 #include "base/hmap.h"
 #include "base/list.h"
 #include "base/slice.h"
@@ -270,9 +271,29 @@ struct partition_produce {
     int64_t next_offset; /* commit is when the high watermark has reached it */
     int64_t append_time_ms;
     int64_t log_start_offset;
+
+    struct produce_rules rules; /* private: from the head to the end of the check */
+    struct produce_verdict verdict;
+    size_t rebuilt_max;
+    uint8_t *rebuilt; /* heap: the batch in the topic's compression */
+    size_t rebuilt_len;
 };
 
-/* Checks and appends as Kafka's leader does (KIP-98, KIP-467); partition_produce.c. */
-void partition_produce(struct partition *partition, struct partition_produce *produce);
+/*
+ * Checks and appends as Kafka's leader does (KIP-98, KIP-467); partition_produce.c. False when the
+ * check takes longer than the loop should: then partition_produce_check() is to run on a worker,
+ * and partition_produce_end() on the shard again, with whatever partition it is by then.
+ * produce_task.h does that.
+ */
+MUST_CHECK bool partition_produce(struct partition *partition, struct partition_produce *produce);
+
+/* Any thread: looks at nothing but `produce`. */
+void partition_produce_check(struct partition_produce *produce);
+
+void partition_produce_end(struct partition *partition, struct partition_produce *produce);
+
+/* The results of what is not appended. */
+void partition_produce_fail(struct partition_produce *produce, enum kafka_error error,
+                            const char *message);
 
 #endif

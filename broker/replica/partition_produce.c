@@ -12,6 +12,11 @@ static void produce_refuse(struct partition_produce *produce, enum kafka_error e
     produce->message = message;
 }
 
+/* A compressed batch of this size, or one that decompresses to more than that, is checked by a
+ * worker; so is one of this size that has to be written anew. */
+#define CHECK_BATCH_MAX  ((size_t)64 * 1024)
+#define CHECK_OUTPUT_MAX ((size_t)256 * 1024)
+
 static void produce_rules_fill(const struct partition *partition, struct produce_rules *rules) {
     const struct topic_config *config = &partition->config;
     *rules = (struct produce_rules){
@@ -73,56 +78,92 @@ static void produce_append(struct partition *partition, uint8_t *data,
     partition_grown(partition);
 }
 
-/* The batch in the form that the topic asks for, in a heap block. */
-static void produce_rewrite(struct partition *partition, const struct produce_rules *rules,
-                            struct produce_verdict *verdict, struct partition_produce *produce) {
-    uint8_t *data;
-    size_t len;
-    if (!batch_rebuild(produce->records, rules, (size_t)partition->config.max_message_bytes, &data,
-                       &len)) {
-        produce_refuse(produce, ERROR_MESSAGE_TOO_LARGE,
-                       "The batch is too large in the topic's compression.");
-        return;
+/* Whether the check is short enough for the loop, as far as the header tells. */
+static bool produce_is_light(const struct partition_produce *produce) {
+    struct batch head;
+    if (batch_parse(produce->records, &head) != BATCH_OK) {
+        return true; /* it is refused for that */
     }
-    enum batch_parse parsed = batch_parse(slice_make(data, len), &verdict->batch);
-    ASSERT(parsed == BATCH_OK);
-    produce_append(partition, data, verdict, produce);
-    free(data);
+    const struct produce_rules *rules = &produce->rules;
+    enum compression codec = batch_codec(&head);
+    bool rewrite = rules->target != COMPRESSION_PRODUCER && rules->target != codec;
+    bool looked_into = codec != COMPRESSION_NONE && (!rules->header_only || rules->compacted);
+    return (!looked_into && !rewrite) || produce->records.len < CHECK_BATCH_MAX;
 }
 
-void partition_produce(struct partition *partition, struct partition_produce *produce) {
-    produce->error = ERROR_NONE;
-    produce->message = NULL;
-    produce->base_offset = -1;
-    produce->append_time_ms = -1;
-    produce->log_start_offset = -1;
+void partition_produce_check(struct partition_produce *produce) {
+    struct produce_verdict *verdict = &produce->verdict;
+    produce_validate(produce->records, &produce->rules, produce->arena, verdict);
+    if (verdict->unfinished || verdict->error != ERROR_NONE || !verdict->rewrite) {
+        return;
+    }
+    if (!batch_rebuild(produce->records, &produce->rules, produce->rebuilt_max, &produce->rebuilt,
+                       &produce->rebuilt_len)) {
+        verdict->error = ERROR_MESSAGE_TOO_LARGE;
+        verdict->message = "The batch is too large in the topic's compression.";
+        return;
+    }
+    enum batch_parse parsed =
+        batch_parse(slice_make(produce->rebuilt, produce->rebuilt_len), &verdict->batch);
+    ASSERT(parsed == BATCH_OK);
+}
+
+bool partition_produce(struct partition *partition, struct partition_produce *produce) {
+    partition_produce_fail(produce, ERROR_NONE, NULL);
     if (!produce_check_head(partition, produce)) {
-        return;
+        return true;
     }
+    produce_rules_fill(partition, &produce->rules);
+    produce->rebuilt_max = (size_t)partition->config.max_message_bytes;
+    produce->rebuilt = NULL;
+    if (!produce_is_light(produce)) {
+        return false;
+    }
+    produce->rules.output_max = CHECK_OUTPUT_MAX;
+    partition_produce_check(produce);
+    produce->rules.output_max = 0;
+    if (produce->verdict.unfinished) {
+        return false;
+    }
+    partition_produce_end(partition, produce);
+    return true;
+}
+
+void partition_produce_end(struct partition *partition, struct partition_produce *produce) {
+    const struct produce_verdict *verdict = &produce->verdict;
     produce->log_start_offset = log_start_offset(partition->log);
-    struct produce_rules rules;
-    struct produce_verdict verdict;
-    produce_rules_fill(partition, &rules);
-    produce_validate(produce->records, &rules, produce->arena, &verdict);
-    if (verdict.error != ERROR_NONE) {
-        produce_refuse(produce, verdict.error, verdict.message);
-        produce->record_errors = verdict.record_errors;
-        produce->record_error_count = verdict.record_error_count;
+    if (verdict->error != ERROR_NONE) {
+        produce_refuse(produce, verdict->error, verdict->message);
+        produce->record_errors = verdict->record_errors;
+        produce->record_error_count = verdict->record_error_count;
         return;
     }
-    if (verdict.rewrite) {
-        produce_rewrite(partition, &rules, &verdict, produce);
+    if (verdict->rewrite) {
+        produce_append(partition, produce->rebuilt, verdict, produce);
+        free(produce->rebuilt);
+        produce->rebuilt = NULL;
         return;
     }
     struct batch sent;
     enum batch_parse parsed = batch_parse(produce->records, &sent);
     ASSERT(parsed == BATCH_OK);
+    bool log_append_time = produce->rules.log_append_time;
     bool flagged = (sent.attributes & BATCH_ATTR_LOG_APPEND) != 0;
-    if (rules.log_append_time || flagged || sent.max_timestamp != verdict.batch.max_timestamp) {
-        batch_set_max_timestamp(produce->data, produce->records.len, rules.log_append_time,
-                                verdict.batch.max_timestamp);
+    if (log_append_time || flagged || sent.max_timestamp != verdict->batch.max_timestamp) {
+        batch_set_max_timestamp(produce->data, produce->records.len, log_append_time,
+                                verdict->batch.max_timestamp);
     }
-    produce_append(partition, produce->data, &verdict, produce);
+    produce_append(partition, produce->data, verdict, produce);
+}
+
+void partition_produce_fail(struct partition_produce *produce, enum kafka_error error,
+                            const char *message) {
+    produce_refuse(produce, error, message);
+    produce->record_errors = NULL;
+    produce->record_error_count = 0;
+    produce->base_offset = -1;
+    produce->append_time_ms = -1;
+    produce->log_start_offset = -1;
 }
 
 /* Tells `error` at the end of the turn. */

@@ -34,6 +34,7 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     list_init(&manager->creations);
     list_init(&manager->fetchers);
     list_init(&manager->followings);
+    produce_tasks_init(&manager->produce_tasks);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
     replica_manager_isr_init(manager);
     struct slice selector = config_string(shard->node->config, CONFIG_REPLICA_SELECTOR_CLASS);
@@ -481,6 +482,7 @@ void replica_manager_free(struct replica_manager *manager) {
     replica_fetchers_free(manager);
     log_removals_free(manager);
     partition_creations_free(manager);
+    produce_tasks_release(&manager->produce_tasks);
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
         if (partition->log != NULL) {

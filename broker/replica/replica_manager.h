@@ -9,6 +9,7 @@
 #include "broker/node.h"
 #include "broker/replica/isr_changes.h"
 #include "broker/replica/partition.h"
+#include "broker/replica/produce_task.h"
 #include "broker/replica/replica.h"
 #include "runtime/machine.h"
 
@@ -33,6 +34,7 @@ struct replica_manager {
 
     struct list fetchers;   /* struct replica_fetcher.link */
     struct list followings; /* struct following.all */
+    struct produce_tasks produce_tasks;
 
     bool rack_aware; /* replica.selector.class */
     struct fetch_sessions *sessions;

@@ -117,7 +117,7 @@ void world_settle(void) {
             struct post *post = machine->post_head;
             machine->post_head = post->next;
             post->fn(post);
-        } else if (!list_empty(&machine->work)) {
+        } else if (!list_empty(&machine->work) && !machine->work_held) {
             struct work *work = LIST_FIRST(&machine->work, struct work, link);
             list_remove(&work->link);
             work->run(work);
@@ -523,6 +523,7 @@ void call_start(struct call *call, void (*handler)(struct request *request), int
     request->home = request->at = &world.node.shards[0];
     request->api_key = api_key;
     request->version = version;
+    request->connection_id = world.connection_id;
     request->client_id = SLICE_LIT("client");
     request->listener_name = "PLAINTEXT";
     request->received_ms = world.machine.now_ms;

@@ -51,6 +51,7 @@ struct machine {
     struct timer *timers[WORLD_TIMERS_MAX];
     struct list deferred;
     struct list work;
+    bool work_held; /* workers are busy with something else */
     struct post *post_head;
     struct post *post_tail;
     int posts; /* since the start */
@@ -107,7 +108,8 @@ struct world {
     int create_result;             /* of the next logs to be made: a negative errno */
     bool create_held;              /* logs are made by world_create_held() only */
     struct log_create *held;
-    int removed; /* directories */
+    int removed;            /* directories */
+    uint64_t connection_id; /* of the next requests */
 };
 
 extern struct world world;

@@ -2,7 +2,9 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "base/memory.h"
 #include "broker/replica/replica_manager.h"
+#include "protocol/generated/produce_response.h"
 #include "replica_world.h"
 
 static struct buffer batch;
@@ -324,4 +326,168 @@ Test(produce, a_partition_of_another_shard_is_posted_to_and_one_at_home_is_not) 
     cr_assert_eq(produce_error(&produce), ERROR_NONE);
     cr_assert_eq(world.machine.posts, 2);
     produce_free(&produce);
+}
+
+/* ---- Checks that take long --------------------------------------------------------------------
+ */
+
+/* Small as it is sent, and a mebibyte of zeros when it is looked into. */
+static struct slice long_check(struct buffer *out, int64_t timestamp) {
+    struct batch_options options = world_batch_options();
+    options.codec = COMPRESSION_ZSTD;
+    struct batch_builder builder;
+    batch_builder_init(&builder, &options, 2 << 20);
+    uint8_t *zeros = xcalloc(1, 1 << 20);
+    batch_builder_add(&builder, timestamp, SLICE_NULL, slice_make(zeros, 1 << 20), NULL, 0);
+    free(zeros);
+    buffer_init(out, 1 << 20);
+    cr_assert(batch_builder_finish(&builder, out));
+    batch_builder_release(&builder);
+    return buffer_slice(out);
+}
+
+static void release_work(void) {
+    world.machine.work_held = false;
+    world_settle();
+}
+
+Test(produce, a_long_check_is_a_workers_and_the_answer_is_the_same) {
+    struct buffer large;
+    struct produce_call produce;
+    world.machine.work_held = true;
+    produce_start(&produce, 9, 1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    cr_assert_not(produce.call.done);
+    cr_assert_eq(world.logs[TOPIC_A][0]->end, 0);
+    release_work();
+    cr_assert(produce.call.done);
+    cr_assert_eq(produce_error(&produce), ERROR_NONE);
+    cr_assert_eq(produce_offset(&produce), 0);
+    cr_assert_eq(world.logs[TOPIC_A][0]->end, 1);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
+Test(produce, what_a_worker_refuses_is_refused_record_by_record) {
+    struct buffer large;
+    struct produce_call produce;
+    produce_start(&produce, 9, 1, TOPIC_COMPACT, 0, long_check(&large, WALL_MS));
+    cr_assert_eq(produce_error(&produce), ERROR_INVALID_RECORD);
+    const struct produce_response *response = produce.call.response;
+    cr_assert_eq(response->responses[0].partition_responses[0].record_errors_count, 1);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
+Test(produce, a_connections_batches_keep_their_order_behind_a_long_check) {
+    struct buffer large;
+    struct produce_call calls[4];
+    world.machine.work_held = true;
+    world.connection_id = 7;
+    produce_start(&calls[0], 9, 1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    produce_start(&calls[1], 9, 1, TOPIC_A, 0, buffer_slice(&batch));
+    produce_start(&calls[2], 9, 1, TOPIC_A, 0, buffer_slice(&large));
+    produce_start(&calls[3], 9, 1, TOPIC_A, 0, buffer_slice(&batch));
+    for (int i = 0; i < 4; i++) {
+        cr_assert_not(calls[i].call.done);
+    }
+    release_work();
+    for (int i = 0; i < 4; i++) {
+        cr_assert_eq(produce_error(&calls[i]), ERROR_NONE);
+        cr_assert_eq(produce_offset(&calls[i]), i);
+        produce_free(&calls[i]);
+    }
+    buffer_release(&large);
+}
+
+Test(produce, other_connections_and_partitions_do_not_wait_for_a_long_check) {
+    struct buffer large;
+    struct produce_call held;
+    struct produce_call produce;
+    world.machine.work_held = true;
+    world.connection_id = 7;
+    produce_start(&held, 9, 1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    produce_start(&produce, 9, 1, TOPIC_A, 1, buffer_slice(&batch));
+    cr_assert(produce.call.done);
+    produce_free(&produce);
+    world.connection_id = 8;
+    produce_start(&produce, 9, 1, TOPIC_A, 0, buffer_slice(&batch));
+    cr_assert(produce.call.done);
+    cr_assert_eq(produce_offset(&produce), 0);
+    produce_free(&produce);
+    release_work();
+    cr_assert_eq(produce_offset(&held), 1);
+    produce_free(&held);
+    buffer_release(&large);
+}
+
+Test(produce, connections_take_turns_at_long_checks) {
+    struct buffer large;
+    struct produce_call calls[4];
+    world.machine.work_held = true;
+    world.connection_id = 7;
+    for (int i = 0; i < 3; i++) {
+        produce_start(&calls[i], 9, 1, TOPIC_A, 0,
+                      i == 0 ? long_check(&large, WALL_MS) : buffer_slice(&large));
+    }
+    world.connection_id = 8;
+    produce_start(&calls[3], 9, 1, TOPIC_A, 0, buffer_slice(&large));
+    release_work();
+    cr_assert_eq(produce_offset(&calls[0]), 0);
+    cr_assert_eq(produce_offset(&calls[3]), 1);
+    cr_assert_eq(produce_offset(&calls[2]), 3);
+    for (int i = 0; i < 4; i++) {
+        produce_free(&calls[i]);
+    }
+    buffer_release(&large);
+}
+
+Test(produce, leadership_that_is_lost_during_a_long_check_refuses_the_batch) {
+    struct buffer large;
+    struct produce_call produce;
+    world.machine.work_held = true;
+    produce_start(&produce, 9, -1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    world_elect(TOPIC_A, 0, 2);
+    release_work();
+    cr_assert_eq(produce_error(&produce), ERROR_NOT_LEADER_OR_FOLLOWER);
+    cr_assert_eq(world.logs[TOPIC_A][0]->end, 0);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
+Test(produce, a_topic_that_is_deleted_during_a_long_check_is_unknown) {
+    struct buffer large;
+    struct produce_call produce;
+    world.machine.work_held = true;
+    produce_start(&produce, 9, -1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    world_delete_topic(TOPIC_A);
+    release_work();
+    cr_assert_eq(produce_error(&produce), ERROR_UNKNOWN_TOPIC_OR_PARTITION);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
+Test(produce, a_long_check_beyond_the_timeout_is_answered_when_it_ends) {
+    struct buffer large;
+    struct produce_call produce;
+    world.machine.work_held = true;
+    produce_start(&produce, 9, -1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    world_advance(1000);
+    cr_assert_not(produce.call.done);
+    release_work();
+    cr_assert(produce.call.done);
+    cr_assert_eq(produce_error(&produce), ERROR_REQUEST_TIMED_OUT);
+    cr_assert_eq(world.logs[TOPIC_A][0]->end, 1);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
+Test(produce, acks_all_waits_for_the_sync_after_a_long_check) {
+    struct buffer large;
+    struct produce_call produce;
+    produce_start(&produce, 9, -1, TOPIC_A, 0, long_check(&large, WALL_MS));
+    cr_assert_not(produce.call.done);
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert_eq(produce_error(&produce), ERROR_NONE);
+    produce_free(&produce);
+    buffer_release(&large);
 }

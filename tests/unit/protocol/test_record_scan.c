@@ -30,9 +30,9 @@ static int compare(struct slice in, enum compression codec, size_t record_max) {
         if (got > 0) {
             cr_assert_eq(marks.has_key, !slice_is_null(record.key));
             cr_assert_eq(marks.offset_delta, record.offset_delta);
-            cr_assert_eq((int64_t)((uint64_t)batch.base_timestamp +
-                                   (uint64_t)marks.timestamp_delta),
-                         record.timestamp);
+            cr_assert_eq(
+                (int64_t)((uint64_t)batch.base_timestamp + (uint64_t)marks.timestamp_delta),
+                record.timestamp);
         }
     } while (got > 0);
     cr_assert_eq(record_scan_next(scan, &marks), got);
@@ -133,12 +133,11 @@ Test(record_scan, no_more_is_decompressed_than_allowed) {
     struct slice in = mixed(COMPRESSION_ZSTD, 4, 20, LARGE);
     struct batch batch;
     cr_assert_eq(batch_parse(in, &batch), BATCH_OK);
-    struct record_scan *scan = record_scan_new(COMPRESSION_ZSTD, stream_of(in), batch.record_count,
-                                               RECORD_MAX, LARGE);
+    struct record_scan *scan =
+        record_scan_new(COMPRESSION_ZSTD, stream_of(in), batch.record_count, RECORD_MAX, LARGE);
     struct record_marks marks;
     int got;
-    while ((got = record_scan_next(scan, &marks)) == 1) {
-    }
+    while ((got = record_scan_next(scan, &marks)) == 1) {}
     cr_assert_eq(got, -2);
     record_scan_free(scan);
     free((void *)(uintptr_t)in.data);
