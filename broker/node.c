@@ -22,6 +22,7 @@
 #include "broker/config/config.h"
 #include "broker/controller/controller.h"
 #include "broker/controller/controller_brokers.h"
+#include "broker/controller/controller_channel.h"
 #include "broker/group/group.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/log_manager.h"
@@ -95,6 +96,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
         shard->groups = group_manager_new(shard);
     }
     node->controller = controller_new(node);
+    node->controller_channel = controller_channel_new(node);
     node->log_manager = log_manager_new(node);
     node->server = server_new(node);
     server_on_connection_closed(node->server, controller_broker_disconnected, node);
@@ -110,6 +112,7 @@ void node_free(struct node *node) {
         replica_manager_free(node->shards[i].replicas);
     }
     log_manager_free(node->log_manager);
+    controller_channel_free(node->controller_channel);
     controller_free(node->controller);
     for (int i = 0; i < node->shard_count; i++) {
         broker_config_free(node->shards[i].config);
@@ -228,6 +231,7 @@ static void close_groups(struct node_shard *shard) {
 
 static void close_coordinators(void *ctx) {
     struct node *node = ctx;
+    controller_channel_close(node->controller_channel);
     for_each_shard(node, close_groups, close_metadata);
 }
 

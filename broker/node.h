@@ -27,15 +27,16 @@
 #include "base/uuid.h"
 #include "runtime/machine.h"
 
-struct config;          /* config/config.h: what was given at start, immutable */
-struct broker_config;   /* config/config.h: effective broker configuration of a shard */
-struct image;           /* metadata/image.h */
-struct controller;      /* controller/controller.h */
-struct replica_manager; /* replica/replica.h */
-struct log_manager;     /* replica/log_manager.h */
-struct group_manager;   /* group/group.h */
-struct server;          /* server/server.h */
-struct server_shard;    /* server/server.h */
+struct config;             /* config/config.h: what was given at start, immutable */
+struct broker_config;      /* config/config.h: effective broker configuration of a shard */
+struct image;              /* metadata/image.h */
+struct controller;         /* controller/controller.h */
+struct replica_manager;    /* replica/replica.h */
+struct controller_channel; /* controller/controller_channel.h */
+struct log_manager;        /* replica/log_manager.h */
+struct group_manager;      /* group/group.h */
+struct server;             /* server/server.h */
+struct server_shard;       /* server/server.h */
 
 struct node_shard {
     struct node *node;
@@ -56,10 +57,11 @@ struct node {
     struct uuid incarnation_id; /* drawn at each start */
     int shard_count;
     struct node_shard shards[SHARD_COUNT_MAX];
-    struct controller *controller;   /* shard 0 */
-    struct log_manager *log_manager; /* shard 0 */
-    struct server *server;           /* shard 0 */
-    struct node_start *start;        /* private to node.c while starting and stopping */
+    struct controller *controller;                 /* shard 0 */
+    struct controller_channel *controller_channel; /* shard 0 */
+    struct log_manager *log_manager;               /* shard 0 */
+    struct server *server;                         /* shard 0 */
+    struct node_start *start; /* private to node.c while starting and stopping */
 };
 
 /* How the process ends. */

@@ -51,15 +51,30 @@ void message_init(const struct message_desc *desc, void *message) {
     memcpy(message, desc->root->defaults, desc->root->size);
 }
 
-bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code) {
+static const struct field_desc *error_code_field(const struct message_desc *desc) {
     for (uint16_t i = 0; i < desc->root->field_count; i++) {
         const struct field_desc *field = &desc->root->fields[i];
         if (field->type == FIELD_INT16 && strcmp(field->name, "ErrorCode") == 0) {
-            memcpy((uint8_t *)message + field->offset, &code, sizeof(code));
-            return true;
+            return field;
         }
     }
-    return false;
+    return NULL;
+}
+
+bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code) {
+    const struct field_desc *field = error_code_field(desc);
+    if (field != NULL) {
+        memcpy((uint8_t *)message + field->offset, &code, sizeof(code));
+    }
+    return field != NULL;
+}
+
+bool message_error_code(const struct message_desc *desc, const void *message, int16_t *code) {
+    const struct field_desc *field = error_code_field(desc);
+    if (field != NULL) {
+        memcpy(code, (const uint8_t *)message + field->offset, sizeof(*code));
+    }
+    return field != NULL;
 }
 
 void *message_array(struct arena *arena, size_t count, const void *defaults, size_t size) {

@@ -60,8 +60,9 @@ const struct message_desc *message_at(size_t index);
 /* Sets every field to its default (arrays empty, not null, unless the default is null). */
 void message_init(const struct message_desc *desc, void *message);
 
-/* Sets the top-level field error_code; false when the message has none. */
+/* The top-level field error_code; false when the message has none. */
 bool message_set_error_code(const struct message_desc *desc, void *message, int16_t code);
+bool message_error_code(const struct message_desc *desc, const void *message, int16_t *code);
 
 /*
  * An array for a field: `count` elements with their defaults, in the arena; NULL beyond its limit.

@@ -118,6 +118,11 @@ void exchange_done(struct exchange *exchange);
  * a worker only, unless numeric_only, which refuses names. 0 or -EADDRNOTAVAIL. */
 MUST_CHECK int host_resolve(const char *host, bool numeric_only, char out[HOST_ADDRESS_SIZE]);
 
+/* A numeric address in network order: its length, 4 or 16. 0.0.0.0 for what is none. */
+#define HOST_BYTES_MAX 16
+size_t host_to_bytes(const char *host, uint8_t out[HOST_BYTES_MAX]);
+void host_from_bytes(const uint8_t *bytes, size_t len, char out[HOST_ADDRESS_SIZE]);
+
 /* ---- Replies --------------------------------------------------------------------------------- */
 
 /* Built on any shard by one thread at a time, then handed over. */

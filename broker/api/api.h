@@ -79,6 +79,7 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(55, describe_quorum,                 BCF,  0, 2)            \
     X(56, alter_partition,                 C,    2, 3)            \
     X(57, update_features,                 BCF,  0, 2)            \
+    X(58, envelope,                        C,    0, 0)            \
     X(59, fetch_snapshot,                  C,    0, 1)            \
     X(60, describe_cluster,                BC,   0, 2)            \
     X(61, describe_producers,              B,    0, 0)            \

@@ -130,5 +130,5 @@ static void run(struct request *request) {
 }
 
 void api_describe_quorum(struct request *request) {
-    request_move(request, &request->at->node->shards[0], run);
+    controller_query(request, run);
 }

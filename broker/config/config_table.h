@@ -522,7 +522,7 @@
       "How many samples replication quotas remember.") \
     X(REPLICATION_QUOTA_WINDOW_SIZE_SECONDS, "replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, 0, IGNORED, \
       "How long one sample of replication quotas lasts.") \
-    X(REQUEST_TIMEOUT_MS, "request.timeout.ms", INT, "30000", "", READ_ONLY, 0, IGNORED, \
+    X(REQUEST_TIMEOUT_MS, "request.timeout.ms", INT, "30000", "", READ_ONLY, 0, HONOURED, \
       "How long requests that a broker sends may take.") \
     X(SASL_CLIENT_CALLBACK_HANDLER_CLASS, "sasl.client.callback.handler.class", CLASS, NULL, "", READ_ONLY, 0, MEANINGLESS, \
       "The Java class that supplies credentials between brokers.") \

@@ -23,6 +23,7 @@
 
 #include "base/memory.h"
 #include "broker/config/config.h"
+#include "broker/controller/controller_channel.h"
 #include "broker/controller/controller_internal.h"
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_write.h"
@@ -266,6 +267,7 @@ static void on_leader_changed(void *ctx, int32_t leader_id, int32_t epoch) {
     if (leader_id >= 0) {
         controller->last_leader = leader_id;
     }
+    controller_channel_leader_changed(controller->node->controller_channel);
 }
 
 static void on_failed(void *ctx, int error) {

@@ -4,8 +4,9 @@
  *
  * The channel follows the leader of the metadata quorum: when this node leads, the request is
  * handled here without a socket, by the same handler that a connection would reach; else it goes
- * over a connection to the leader's controller listener. NOT_CONTROLLER at the top of an answer, a
- * broken connection and an unknown leader make it try again until the call's time is up.
+ * over a connection to the leader's controller listener. NOT_CONTROLLER in an answer, a broken
+ * connection, an unknown leader and a new one make it try again until the call's time is up: a
+ * request may be carried out twice.
  */
 #ifndef BROKER_CONTROLLER_CONTROLLER_CHANNEL_H
 #define BROKER_CONTROLLER_CONTROLLER_CHANNEL_H
@@ -23,7 +24,8 @@ struct controller_channel;
 
 struct controller_channel *controller_channel_new(struct node *node);
 
-/* Ends all calls with REQUEST_TIMED_OUT; before the shards' parts go. */
+/* Ends all calls with REQUEST_TIMED_OUT, and those that are made from then on; before the shards'
+ * parts go. On shard 0. */
 void controller_channel_close(struct controller_channel *channel);
 void controller_channel_free(struct controller_channel *channel); /* memory only */
 
@@ -32,10 +34,15 @@ void controller_channel_leader_changed(struct controller_channel *channel);
 
 /* Embedded in what asks; belongs to the channel from controller_call() to fn. */
 struct controller_call {
-    struct peer_call peer; /* private up to here, with the next two */
+    struct peer_call peer; /* private up to here, with the next eight */
     struct post post;
     struct list link;
+    struct controller_channel *channel;
     int64_t deadline_ms;
+    int64_t try_from_ms;
+    int32_t leader_id; /* that was asked last */
+    enum kafka_error error;
+    struct frame *answer;
 
     struct node_shard *from; /* given, as all below */
     int16_t api_key;
@@ -46,10 +53,10 @@ struct controller_call {
     /* As peer_call.build, on shard 0, perhaps more than once. */
     const void *(*build)(struct controller_call *call, int16_t version);
 
-    /* Once, on `from`, never before controller_call() returns. NONE: `response` is the answer,
-     * whose own error codes are the caller's to read; valid during the call. REQUEST_TIMED_OUT: no
+    /* Once, on `from`, in a later turn. NONE: `response` is the answer, whose own error codes are
+     * the caller's to read (not NOT_CONTROLLER); valid during the call. REQUEST_TIMED_OUT: no
      * answer in time; whether it was carried out is not known. UNSUPPORTED_VERSION: the controller
-     * does not serve it. */
+     * does not serve it. INVALID_REQUEST: it cannot be encoded, or this node found it malformed. */
     void (*fn)(struct controller_call *call, enum kafka_error error, int16_t version,
                const void *response);
 };

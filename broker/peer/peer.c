@@ -17,11 +17,10 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "broker/node.h"
+#include "broker/peer/wire.h"
 #include "protocol/errors.h"
 #include "protocol/generated/api_versions_request.h"
 #include "protocol/generated/api_versions_response.h"
-#include "protocol/generated/request_header.h"
-#include "protocol/generated/response_header.h"
 #include "protocol/message.h"
 #include "runtime/log.h"
 #include "runtime/net.h"
@@ -167,18 +166,10 @@ static void disconnected(struct peer *peer, int result, const char *reason) {
 
 static bool send_message(struct peer *peer, int16_t key, int16_t version, int32_t correlation_id,
                          const void *message) {
-    const struct api *api = api_by_key(key);
-    struct request_header header;
-    message_init(&request_header_desc, &header);
-    header.request_api_key = key;
-    header.request_api_version = version;
-    header.correlation_id = correlation_id;
-    header.client_id = slice_str(peer->client_id);
     struct buffer out;
     buffer_init(&out, REQUEST_SIZE_MAX);
-    int16_t header_version = api_request_header_version(api, version);
-    if (message_encode(&request_header_desc, header_version, &header, &out, NULL) != MESSAGE_OK ||
-        message_encode(api->request, version, message, &out, NULL) != MESSAGE_OK) {
+    if (!wire_encode_request(key, version, correlation_id, slice_str(peer->client_id), message,
+                             &out)) {
         buffer_release(&out);
         return false;
     }
@@ -209,24 +200,10 @@ static void on_connect(struct conn *conn, void *ctx) {
     ask_versions(peer, message_max_version(&api_versions_request_desc));
 }
 
-/* Header and body of an answer into peer->arena; false when they are not one whole message. */
 static bool decode(struct peer *peer, int16_t key, int16_t version, struct slice in, void **out) {
-    const struct api *api = api_by_key(key);
     arena_reset(&peer->arena);
     peer->arena.limit = message_decode_limit(in.len);
-    struct response_header header;
-    size_t header_len = 0;
-    if (message_decode(&response_header_desc, api_response_header_version(api, version), in,
-                       &peer->arena, &header, &header_len) != MESSAGE_OK) {
-        return false;
-    }
-    *out = arena_alloc(&peer->arena, message_size(api->response));
-    struct slice body = slice_make(in.data + header_len, in.len - header_len);
-    size_t body_len = 0;
-    return *out != NULL &&
-           message_decode(api->response, version, body, &peer->arena, *out, &body_len) ==
-               MESSAGE_OK &&
-           body_len == body.len;
+    return wire_decode_response(key, version, in, &peer->arena, out);
 }
 
 /* Correlation id, then the error code, whatever the version. */

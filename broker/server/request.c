@@ -39,6 +39,8 @@ static void request_let_go(struct request *request) {
     list_remove(&request->link);
     frame_unref(request->frame);
     request->frame = NULL;
+    frame_unref(request->answer);
+    request->answer = NULL;
     for (struct request_arena *extra = request->arenas; extra != NULL; extra = extra->next) {
         arena_release(&extra->arena);
     }
@@ -140,10 +142,22 @@ static bool fits_frame(const struct buffer *encoded, const struct external_parts
     return len <= INT32_MAX;
 }
 
-/* NULL when the response does not fit any frame; the references of its records are gone then too.
+/* What the request ends with: a reply, or without a connection the bytes. */
+static void set_encoded(struct request *request, const struct buffer *encoded,
+                        const struct external_parts *parts) {
+    if (request->exchange != NULL) {
+        request->reply = reply_assemble(encoded, parts);
+        return;
+    }
+    ASSERT(parts->count == 0);
+    request->answer = frame_new(encoded->len);
+    ASSERT(request->answer != NULL);
+    memcpy(request->answer->data, encoded->data, encoded->len);
+}
+
+/* False when the response does not fit any frame; the references of its records are gone then too.
  */
-static struct reply *request_encode(struct request *request, int16_t version,
-                                    const void *response) {
+static bool request_encode(struct request *request, int16_t version, const void *response) {
     const struct api *api = api_by_key(request->api_key);
     struct buffer *out = &request->at->server->scratch;
     buffer_reset(out);
@@ -155,24 +169,38 @@ static struct reply *request_encode(struct request *request, int16_t version,
     int16_t header_version = api_response_header_version(api, version);
     bool encoded =
         message_encode(&response_header_desc, header_version, &header, out, NULL) == MESSAGE_OK &&
-        message_encode(api->response, version, response, out, &external) == MESSAGE_OK;
-    struct reply *reply = NULL;
-    if (encoded && fits_frame(out, &parts)) {
-        reply = reply_assemble(out, &parts);
+        message_encode(api->response, version, response, out, &external) == MESSAGE_OK &&
+        fits_frame(out, &parts) && (request->exchange != NULL || parts.count == 0);
+    if (encoded) {
+        set_encoded(request, out, &parts);
     } else {
         let_go_of_files(&parts);
     }
     if (out->cap > SCRATCH_KEEP_MAX) {
         buffer_release(out);
     }
-    return reply;
+    return encoded;
 }
 
 /* ---- Ending ---------------------------------------------------------------------------------- */
 
+static void request_finish_submitted(struct request *request) {
+    void (*ended)(void *ctx, struct frame *answer) = request->ended;
+    void *ctx = request->ended_ctx;
+    struct frame *answer = request->close ? NULL : request->answer;
+    frame_ref(answer);
+    request_recycle(request);
+    ended(ctx, answer);
+    frame_unref(answer);
+}
+
 /* On home: what the ended request leaves goes to its connection. */
 static void request_finish(struct request *request) {
     struct exchange *exchange = request->exchange;
+    if (exchange == NULL) {
+        request_finish_submitted(request);
+        return;
+    }
     struct reply *reply = request->reply;
     bool close = request->close;
     struct conn *conn = exchange_conn(exchange);
@@ -208,8 +236,7 @@ static void request_end(struct request *request) {
 }
 
 void request_respond(struct request *request, const void *response) {
-    request->reply = request_encode(request, request->version, response);
-    if (request->reply == NULL) {
+    if (!request_encode(request, request->version, response)) {
         LOG_ERROR(request->home->node->machine, "server", "response could not be encoded",
                   "api_key=%d version=%d", request->api_key, request->version);
         request->close = true;
@@ -224,6 +251,21 @@ void request_respond_error(struct request *request, enum kafka_error error) {
     bool has_error_code = message_set_error_code(api->response, response, (int16_t)error);
     ASSERT(has_error_code);
     request_respond(request, response);
+}
+
+void request_respond_bytes(struct request *request, struct slice bytes) {
+    struct buffer *out = &request->at->server->scratch;
+    const struct external_parts parts = {0};
+    buffer_reset(out);
+    buffer_append_slice(out, bytes);
+    request->close = out->failed || bytes.len < 4;
+    if (!request->close) {
+        set_encoded(request, out, &parts);
+    }
+    if (out->cap > SCRATCH_KEEP_MAX) {
+        buffer_release(out);
+    }
+    request_end(request);
 }
 
 void request_respond_nothing(struct request *request) {
@@ -250,7 +292,7 @@ void request_respond_unsupported_api_versions(struct request *request) {
     response.error_code = ERROR_UNSUPPORTED_VERSION;
     response.api_keys = &self;
     response.api_keys_count = 1;
-    request->reply = request_encode(request, 0, &response);
+    request->close = !request_encode(request, 0, &response);
     request_end(request);
 }
 

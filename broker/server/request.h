@@ -51,7 +51,10 @@ struct request {
 
     struct request_arena *arenas; /* request_add_arena() */
 
-    struct exchange *exchange; /* the rest is private to the server */
+    struct exchange *exchange; /* the rest is private to the server; NULL: request_submit() */
+    void (*ended)(void *ctx, struct frame *answer);
+    void *ended_ctx;
+    struct frame *answer; /* for ended() */
     struct list link;
     struct post post;
     void (*fn)(struct request *request);
@@ -77,6 +80,10 @@ struct response_records {
  * Only for APIs whose response has one. */
 void request_respond_error(struct request *request, enum kafka_error error);
 
+/* The same with a whole response as bytes, header included, that somebody else has made for this
+ * request. */
+void request_respond_bytes(struct request *request, struct slice bytes);
+
 /* Ends without an answer: Produce with acks=0. */
 void request_respond_nothing(struct request *request);
 
@@ -94,6 +101,25 @@ void request_move(struct request *request, struct node_shard *to,
 /* On home, inside the API's handler: the server tells when this request's connection has closed
  * (server_on_connection_closed). */
 void request_watch_connection(struct request *request);
+
+/* ---- Requests without a connection ----------------------------------------------------------- */
+
+struct request_origin {
+    const char *listener_name; /* outlives the request */
+    struct slice peer_host;    /* copied */
+    enum api_scope scope;
+};
+
+/*
+ * Handles a request that came by no connection: one of this node, or one out of an Envelope.
+ * `frame` holds header and body, and passes to the request. ended(ctx, answer) follows on `home`,
+ * perhaps before this returns; `answer` is the response with its header, valid during the call, or
+ * NULL when a connection would have been closed. False, without that, when the request is
+ * malformed, or not served in this scope or version. On home.
+ */
+bool request_submit(struct node_shard *home, struct frame *frame,
+                    const struct request_origin *origin,
+                    void (*ended)(void *ctx, struct frame *answer), void *ctx);
 
 /* The client's connection is gone: whatever is computed for it will not be seen. Only on home. */
 bool request_abandoned(const struct request *request);

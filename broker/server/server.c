@@ -7,11 +7,9 @@
 #include "broker/api/api.h"
 #include "broker/server/limits.h"
 #include "broker/server/server_internal.h"
-#include "protocol/generated/request_header.h"
 #include "runtime/log.h"
 
-#define API_KEY_PRODUCE      0
-#define API_KEY_API_VERSIONS 18
+#define API_KEY_PRODUCE 0
 
 /* Pipelined frames of one connection that are received ahead of being handled. */
 #define EXCHANGES_MAX 64
@@ -22,57 +20,7 @@
 /* Unsent responses of a shard's connections that may be in memory. */
 #define OUTPUT_MEMORY_MAX ((size_t)128 * 1024 * 1024)
 
-/* Key and version, which stand at the start of every request header, and the correlation id. */
-#define HEADER_FIXED_LEN 8
-
 /* ---- Requests of a connection ---------------------------------------------------------------- */
-
-/*
- * Decodes header and body. False when the connection has to be closed, with the reason in *reason;
- * the request is to be recycled then.
- */
-static bool request_decode(struct request *request, const char **reason) {
-    struct slice in = slice_make(request->frame->data, request->frame->len);
-    if (in.len < HEADER_FIXED_LEN) {
-        *reason = "request shorter than its header";
-        return false;
-    }
-    request->api_key = (int16_t)load_be16(in.data);
-    request->version = (int16_t)load_be16(in.data + 2);
-    request->correlation_id = (int32_t)load_be32(in.data + 4);
-    request->handler = api_handler(request->api_key, request->scope);
-    if (request->handler == NULL) {
-        *reason = "request of an API that this listener does not serve";
-        return false;
-    }
-    if (request->version < request->handler->min_version ||
-        request->version > request->handler->max_version) {
-        *reason = "request in a version that is not served";
-        return request->api_key == API_KEY_API_VERSIONS;
-    }
-
-    const struct api *api = api_by_key(request->api_key);
-    struct request_header header;
-    size_t header_len;
-    request->arena.limit = message_decode_limit(in.len);
-    if (message_decode(&request_header_desc, api_request_header_version(api, request->version), in,
-                       &request->arena, &header, &header_len) != MESSAGE_OK) {
-        *reason = "malformed request header";
-        return false;
-    }
-    request->client_id = header.client_id;
-
-    void *body = arena_alloc(&request->arena, message_size(api->request));
-    struct slice rest = slice_make(in.data + header_len, in.len - header_len);
-    if (body == NULL || message_decode(api->request, request->version, rest, &request->arena, body,
-                                       NULL) != MESSAGE_OK) {
-        *reason = "malformed request";
-        return false;
-    }
-    request->body = body;
-    request->arena.limit = SIZE_MAX;
-    return true;
-}
 
 static void log_refusal(struct client *client, const struct request *request, const char *reason) {
     struct server_shard *shard = client->shard;

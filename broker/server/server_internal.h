@@ -97,6 +97,16 @@ void client_dispatch(struct client *client);
 /* A request that was being handled has ended. */
 void client_request_ended(struct client *client);
 
+/* Key and version, which stand at the start of every request header, and the correlation id. */
+#define HEADER_FIXED_LEN 8
+
+/*
+ * Decodes header and body of request->frame. False when the connection has to be closed, with the
+ * reason in *reason; the request is to be recycled then. True with a reason: ApiVersions in a
+ * version that is not served.
+ */
+bool request_decode(struct request *request, const char **reason);
+
 /* A fresh request in shard's list, its arena empty. */
 struct request *request_take(struct server_shard *shard);
 

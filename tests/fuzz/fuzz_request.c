@@ -2,11 +2,13 @@
  * A received frame as the server takes it apart: key and version, header, body. What is accepted is
  * of an API and a version that are served; what it takes from the heap stays within the limit.
  *
- * Input: the frame, without its length. The mutator knows the APIs. The file under test is
- * included: the decoding is private to it.
+ * Input: the frame, without its length. The mutator knows the APIs.
  */
-#include "broker/server/server.c"
+#include <string.h>
 
+#include "base/buffer.h"
+#include "broker/server/server_internal.h"
+#include "protocol/generated/request_header.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/heap.h"
 #include "tests/fuzz/message_mutate.h"
