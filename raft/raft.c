@@ -205,7 +205,7 @@ static void send_end_epoch(struct raft *raft, struct peer *peer) {
 /* To the leader; without one, to anybody who may know it. */
 static void send_fetch(struct raft *raft) {
     int32_t to = raft->ballot.leader_id;
-    if (to < 0 || to == raft->config.self.id) {
+    if (to < 0 || to == raft->config.self.id || raft->astray) {
         int voters = 0;
         for (int i = 0; i < raft->peer_count; i++) {
             voters += raft->peers[i].voter;

@@ -48,6 +48,7 @@ static void set_role(struct raft *raft, enum raft_role role) {
     bool led = raft->role == RAFT_LEADER && role != RAFT_LEADER;
     raft->role = role;
     raft->fetched = false;
+    raft->astray = false;
     raft->fetch_id = 0;
     if (led) {
         raft_leader_end(raft);
@@ -295,8 +296,9 @@ void raft_on_vote(struct raft *raft, uint64_t token, const struct raft_vote *vot
         raft_become_unattached(raft, vote->epoch, vote->candidate);
     }
     raft_emit_reply(raft, token, RAFT_VOTE, ERROR_NONE)->reply.granted = granted;
-    if (raft->role == RAFT_UNATTACHED && raft->ballot.voted.id < 0 &&
-        !log_not_behind(raft, vote->last)) {
+    bool free =
+        raft->role == RAFT_RESIGNED || (raft->role == RAFT_UNATTACHED && raft->ballot.voted.id < 0);
+    if (free && !log_not_behind(raft, vote->last)) {
         stand_soon(raft); /* who asks cannot be elected by this one, the other way round it may */
     }
 }
@@ -401,6 +403,17 @@ void raft_restore_role(struct raft *raft) {
     }
 }
 
+/* An observer lost its leader. It keeps it in its ballot: a node that forgot who leads an epoch
+ * might vote in it. */
+static void go_astray(struct raft *raft) {
+    raft_voters_apply(raft); /* the log may have others now */
+    raft->fetched = false;
+    raft->fetch_id = 0;
+    raft->astray = true;
+    raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;
+    raft->fetch_at_ms = raft->now_ms;
+}
+
 void raft_election_tick(struct raft *raft) {
     bool stands = raft_may_stand(raft);
     switch (raft->role) {
@@ -409,7 +422,7 @@ void raft_election_tick(struct raft *raft) {
         if (stands) {
             raft_become_prospective(raft);
         } else if (raft->role == RAFT_FOLLOWER) {
-            raft_become_unattached(raft, raft->ballot.epoch, raft->ballot.voted);
+            go_astray(raft);
         } else {
             raft->timer_ms = raft->now_ms + random_election_timeout(raft);
         }

@@ -71,6 +71,9 @@ void raft_on_fetch_reply(struct raft *raft, uint64_t id, const struct raft_reply
         raft_doubt_leader(raft); /* it says so itself: it has resigned */
     }
     if (reply->error != ERROR_NONE) {
+        if (raft->ballot.leader_id >= 0 && reply->leader_id == raft->ballot.leader_id) {
+            raft->astray = false; /* others know of no other leader */
+        }
         return;
     }
     bool current = raft->role == RAFT_FOLLOWER && reply->epoch == raft->ballot.epoch &&
@@ -79,6 +82,7 @@ void raft_on_fetch_reply(struct raft *raft, uint64_t id, const struct raft_reply
         return;
     }
     raft->fetched = true;
+    raft->astray = false;
     raft->doubted = false;
     raft->doubt_round = 0;
     raft->timer_ms = raft->now_ms + raft->config.fetch_timeout_ms;

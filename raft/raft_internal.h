@@ -90,6 +90,7 @@ struct raft {
     bool fetched; /* from this leader, in this epoch: it is heard */
     bool doubted; /* this leader is gone as far as this node can see, or never was heard */
     int doubt_round;
+    bool astray; /* asks anybody who leads; it follows the old leader until it hears of another */
     bool installing; /* a snapshot; in every role, until the caller has done with it */
     int32_t installing_epoch;
 

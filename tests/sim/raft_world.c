@@ -116,6 +116,7 @@ static void heal(struct world *world) {
     rates->loss = 0;
     rates->late = 0;
     rates->delay_max_ms = rates->delay_max_ms < 10 ? rates->delay_max_ms : 10;
+    rates->batch_max = BATCHES_MAX;
     memset(world->cut, 0, sizeof(world->cut));
     memset(world->refuses, 0, sizeof(world->refuses));
     for (int i = 0; i < world->node_count; i++) {
@@ -182,6 +183,7 @@ static void make_nodes(struct world *world, int voter_count) {
     /* Voters whose directory ids nobody knows: a static quorum, in which no disk may be lost. */
     bool known = world->quiet || random_stream_chance(&world->work, 800);
     world->rates.wipe = known ? world->rates.wipe : 0;
+    world->voter_records = known && random_stream_chance(&world->work, 700);
     struct raft_voters voters = {0};
     for (int i = 0; i < world->node_count; i++) {
         struct node *node = &world->nodes[i];

@@ -15,6 +15,17 @@ void world_fail(struct world *world, const char *format, ...) {
     vsnprintf(world->out->what, sizeof(world->out->what), format, args);
     va_end(args);
     TRACE(world, "FAILED: %s", world->out->what);
+    for (int i = 0; world->trace && i < world->node_count; i++) {
+        const struct node *node = &world->nodes[i];
+        if (node->raft != NULL) {
+            TRACE(world,
+                  "node %d: role %d, epoch %d, leader %d, log end %" PRId64
+                  ", high watermark %" PRId64 ", effects that wait %d, requests under way %d",
+                  i, (int)raft_role(node->raft), raft_epoch(node->raft), raft_leader_id(node->raft),
+                  raft_end_offset(node->raft), raft_high_watermark(node->raft), node->queued,
+                  node->sent_count);
+        }
+    }
 }
 
 static bool same_entry(const struct entry *a, const struct entry *b) {

@@ -181,6 +181,7 @@ struct world {
     enum raft_canary canary;
     bool quiet; /* no faults come by themselves */
     bool healed;
+    bool voter_records; /* the first leader writes the voters */
 
     bool cut[NODES_MAX][NODES_MAX];     /* from, to */
     bool refuses[NODES_MAX][NODES_MAX]; /* from, to: a connection cannot be made */

@@ -79,9 +79,10 @@ static void do_append(struct world *world, struct node *node, const struct raft_
     }
     for (int i = 0; i < append->count; i++) {
         struct entry entry = {.epoch = append->epoch, .set = NO_SET};
+        bool announced = append->kind == RAFT_APPEND_LEADER_CHANGE && append->count > 1 && i == 0;
         if (append->kind == RAFT_APPEND_FETCHED) {
             entry = fetched[i];
-        } else if (append->kind == RAFT_APPEND_VOTERS) {
+        } else if (append->kind == RAFT_APPEND_VOTERS || announced) {
             entry.set = set_new(world, &append->voters);
         } else if (append->kind == RAFT_APPEND_PROPOSAL) {
             entry.value = effect->id;
@@ -267,6 +268,7 @@ void node_start(struct world *world, struct node *node) {
         .retry_ms = 20,
         .fetch_wait_ms = timeout_ms / 2,
         .seed = random_stream_next(&world->work),
+        .voter_records = world->voter_records,
     };
     node->incarnation++;
     node->high_watermark = 0;
