@@ -19,11 +19,6 @@ static int64_t broker_epoch_of(const struct node_shard *shard, int32_t id) {
     return broker != NULL ? broker->epoch : -1;
 }
 
-/* Until the channel to the controller is there, nobody answers. */
-__attribute__((weak)) void controller_call(struct controller_call *call) {
-    (void)call;
-}
-
 /* ---- The request ------------------------------------------------------------------------------
  */
 
