@@ -233,6 +233,25 @@ static bool take_feature(struct format *format, const struct format_feature *ask
     return true;
 }
 
+/* Without being asked for, ELR is on from the release on that has it by default. */
+static bool check_elr(struct format *format, bool given) {
+    for (int i = 0; i < format->feature_count; i++) {
+        struct format_feature *feature = &format->features[i];
+        if (strcmp(feature->name, FEATURE_ELR) != 0) {
+            continue;
+        }
+        if (!given && format->metadata_version < METADATA_VERSION_ELR_DEFAULT) {
+            feature->level = 0;
+        }
+        if (feature->level > 0 && format->metadata_version < METADATA_VERSION_ELR) {
+            fprintf(stderr, "%s %d needs metadata.version %d.\n", FEATURE_ELR, feature->level,
+                    METADATA_VERSION_ELR);
+            return false;
+        }
+    }
+    return true;
+}
+
 /* The newest level of each feature, but for what was asked for. */
 static bool take_features(struct format *format) {
     for (const struct supported_feature *f = supported_features; f->name != NULL; f++) {
@@ -243,6 +262,7 @@ static bool take_features(struct format *format) {
         }
     }
     const char *release = format->options.release;
+    bool elr_given = false;
     if (release != NULL) {
         struct format_feature level = {FEATURE_METADATA_VERSION, release_level(release)};
         if (level.level < 0) {
@@ -259,12 +279,18 @@ static bool take_features(struct format *format) {
         if (!take_feature(format, &format->options.features[i])) {
             return false;
         }
+        elr_given = elr_given || strcmp(format->options.features[i].name, FEATURE_ELR) == 0;
     }
-    int kept = 0;
     for (int i = 0; i < format->feature_count; i++) {
         if (strcmp(format->features[i].name, FEATURE_METADATA_VERSION) == 0) {
             format->metadata_version = format->features[i].level;
         }
+    }
+    if (!check_elr(format, elr_given)) {
+        return false;
+    }
+    int kept = 0;
+    for (int i = 0; i < format->feature_count; i++) {
         if (format->features[i].level > 0) {
             format->features[kept++] = format->features[i];
         }

@@ -70,11 +70,11 @@ static void drop(struct session *session) {
 }
 
 void broker_sessions_begin(struct broker_sessions *sessions, const struct image *image,
-                           int32_t led_before, int64_t end_offset, int64_t now_ms) {
+                           int32_t self, int32_t led_before, int64_t end_offset, int64_t now_ms) {
     broker_sessions_end(sessions);
     LIST_FOREACH(it, &image->brokers) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
-        if (broker->fenced) {
+        if (broker->fenced || broker->id == self) {
             continue;
         }
         struct session *session = add(sessions, broker->id, broker->epoch);

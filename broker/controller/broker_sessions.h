@@ -34,10 +34,11 @@ struct broker_sessions;
 struct broker_sessions *broker_sessions_new(int64_t session_timeout_ms);
 void broker_sessions_free(struct broker_sessions *sessions);
 
-/* This node leads: one session for each broker that the image has as unfenced. `led_before` is the
- * leader of the epoch before, or -1; `end_offset` that of the metadata log. */
+/* This node, `self`, leads: one session for each other broker that the image has as unfenced (its
+ * own lives, or has not registered yet). `led_before` is the leader of the epoch before, or -1;
+ * `end_offset` that of the metadata log. */
 void broker_sessions_begin(struct broker_sessions *sessions, const struct image *image,
-                           int32_t led_before, int64_t end_offset, int64_t now_ms);
+                           int32_t self, int32_t led_before, int64_t end_offset, int64_t now_ms);
 
 /* It leads no more: everything is forgotten. */
 void broker_sessions_end(struct broker_sessions *sessions);

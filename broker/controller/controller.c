@@ -25,6 +25,7 @@
 #include "broker/config/config.h"
 #include "broker/controller/controller_channel.h"
 #include "broker/controller/controller_internal.h"
+#include "broker/controller/partition_change.h"
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_write.h"
 #include "broker/node.h"
@@ -198,6 +199,14 @@ static struct image *copy_committed(const struct controller *controller) {
     return copy;
 }
 
+static void propose_first(struct controller *controller, const struct decision *d) {
+    int64_t last_offset;
+    if (d->records.count > 0 && propose(controller, d, &last_offset) != ERROR_NONE) {
+        LOG_ERROR(controller->node->machine, "controller", "the first records were not proposed",
+                  "count=%d", d->records.count);
+    }
+}
+
 /*
  * What a new leader writes before anything else: the end of the transaction that the leader before
  * has left open, which nobody else will end; and as the first leader ever, what the directory was
@@ -223,10 +232,11 @@ static void open_term(struct controller *controller) {
             record_list_add_value(&d.records, values[i]);
         }
     }
-    int64_t last_offset;
-    if (d.records.count > 0 && propose(controller, &d, &last_offset) != ERROR_NONE) {
-        LOG_ERROR(controller->node->machine, "controller", "the first records were not proposed",
-                  "count=%d", d.records.count);
+    propose_first(controller, &d);
+    if (elr_enabled(controller->image)) {
+        decision_init(controller, &d, &arena);
+        add_elr_records(&d);
+        propose_first(controller, &d);
     }
     arena_release(&arena);
 }

@@ -151,7 +151,7 @@ void controller_brokers_free(struct controller_brokers *brokers) {
 
 void controller_brokers_begin(struct controller_brokers *brokers, int32_t led_before) {
     const struct controller *controller = brokers->controller;
-    broker_sessions_begin(brokers->sessions, controller->image, led_before,
+    broker_sessions_begin(brokers->sessions, controller->image, controller->node->id, led_before,
                           quorum_end_offset(controller->quorum), shard_now_ms(shard_of(brokers)));
     rearm(brokers);
     if (config_bool(controller->node->config, CONFIG_AUTO_LEADER_REBALANCE_ENABLE)) {

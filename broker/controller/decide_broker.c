@@ -65,6 +65,17 @@ feature_of(const struct broker_registration_request *request, struct slice name)
     return NULL;
 }
 
+/* Of a directory that Apache Kafka has formatted: a feature that this release does not serve, and
+ * that is without effect here. */
+static bool is_known(struct slice name) {
+    for (const struct supported_feature *it = supported_features; it->name != NULL; it++) {
+        if (slice_equal_str(name, it->name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Each finalized feature must be in the broker's ranges. */
 static struct verdict check_features(const struct decision *d,
                                      const struct broker_registration_request *request) {
@@ -76,8 +87,10 @@ static struct verdict check_features(const struct decision *d,
         const struct image_feature *feature = CONTAINER_OF(it, struct image_feature, link);
         const struct broker_registration_request_feature *range =
             feature_of(request, feature->name);
-        if (range == NULL || feature->level < range->min_supported_version ||
-            feature->level > range->max_supported_version) {
+        bool supported = range == NULL ? !is_known(feature->name)
+                                       : feature->level >= range->min_supported_version &&
+                                             feature->level <= range->max_supported_version;
+        if (!supported) {
             return verdict(ERROR_UNSUPPORTED_VERSION,
                            "The broker does not support a finalized feature");
         }

@@ -8,9 +8,10 @@
 #include "base/buffer.h"
 #include "broker/config/config.h"
 #include "broker/config/config_value.h"
-#include "broker/controller/decision.h"
+#include "broker/controller/partition_change.h"
 #include "protocol/generated/alter_configs_request.h"
 #include "protocol/generated/alter_configs_response.h"
+#include "protocol/generated/clear_elr_record.h"
 #include "protocol/generated/config_record.h"
 #include "protocol/generated/incremental_alter_configs_request.h"
 #include "protocol/generated/incremental_alter_configs_response.h"
@@ -128,10 +129,58 @@ static struct slice current(const struct decision *d, struct target target, stru
     return SLICE_NULL;
 }
 
+/* Everybody must count with the same min.insync.replicas where that decides who is eligible to
+ * lead: there is one for the cluster, and none for single brokers. */
+static struct verdict check_min_isr(const struct decision *d, struct target target,
+                                    struct slice value) {
+    if (target.type != CONFIG_RESOURCE_BROKER || !elr_enabled(d->image)) {
+        return VERDICT_OK;
+    }
+    if (target.name.len > 0) {
+        return verdict(ERROR_INVALID_CONFIG,
+                       "min.insync.replicas of one broker cannot be changed while eligible leader "
+                       "replicas are enabled");
+    }
+    return slice_is_null(value)
+               ? verdict(ERROR_INVALID_CONFIG,
+                         "min.insync.replicas of the cluster cannot be removed while eligible "
+                         "leader replicas are enabled")
+               : VERDICT_OK;
+}
+
+/* Who is eligible was told by the value before. */
+static void clear_elr(struct decision *d, struct target target) {
+    if (!elr_enabled(d->image)) {
+        return;
+    }
+    struct clear_elr_record record;
+    message_init(&clear_elr_record_desc, &record);
+    record.topic_name = target.type == CONFIG_RESOURCE_TOPIC ? target.name : SLICE_LIT("");
+    record_list_add(&d->records, RECORD_CLEAR_ELR, 0, &clear_elr_record_desc, &record);
+}
+
+/* Emits what was checked. */
+static void put_one(struct decision *d, struct target target, struct slice name,
+                    struct slice value) {
+    bool changes = !slice_equal(current(d, target, name), value);
+    /* Brokers reload what a value points to (key stores) when its record comes again. */
+    if (changes || target.type == CONFIG_RESOURCE_BROKER) {
+        add_config_record(d, target.type, target.name, name, value);
+    }
+    if (changes && slice_equal_str(name, "min.insync.replicas")) {
+        clear_elr(d, target);
+    }
+}
+
 /* Checks and emits one override; a null value deletes it. */
 static struct verdict set_one(struct decision *d, struct target target, struct slice name,
                               struct slice value) {
-    struct slice old = current(d, target, name);
+    if (slice_equal_str(name, "min.insync.replicas")) {
+        struct verdict ok = check_min_isr(d, target, value);
+        if (ok.error != ERROR_NONE) {
+            return ok;
+        }
+    }
     if (!slice_is_null(value)) {
         struct verdict ok = check_value(d, target, name, value);
         if (ok.error != ERROR_NONE) {
@@ -144,10 +193,7 @@ static struct verdict set_one(struct decision *d, struct target target, struct s
                                   SLICE_ARG(name));
         }
     }
-    /* Brokers reload what a value points to (key stores) when its record comes again. */
-    if (!slice_equal(old, value) || target.type == CONFIG_RESOURCE_BROKER) {
-        add_config_record(d, target.type, target.name, name, value);
-    }
+    put_one(d, target, name, value);
     return VERDICT_OK;
 }
 
@@ -408,8 +454,14 @@ static struct verdict replace_all(struct decision *d,
         for (int32_t i = 0; i < request->configs_count && !kept; i++) {
             kept = slice_equal(request->configs[i].name, entry->name);
         }
+        if (!kept && slice_equal_str(entry->name, "min.insync.replicas")) {
+            ok = check_min_isr(d, target, SLICE_NULL);
+            if (ok.error != ERROR_NONE) {
+                return ok;
+            }
+        }
         if (!kept) {
-            add_config_record(d, target.type, target.name, entry->name, SLICE_NULL);
+            put_one(d, target, entry->name, SLICE_NULL);
         }
     }
     return VERDICT_OK;

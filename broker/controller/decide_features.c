@@ -15,8 +15,6 @@
 
 /* 3.7-IV0. */
 #define METADATA_VERSION_CONTROLLERS 15
-/* 4.0-IV1, which has the records that ELR needs. */
-#define METADATA_VERSION_ELR 23
 
 enum upgrade_type { UPGRADE = 1, SAFE_DOWNGRADE = 2, UNSAFE_DOWNGRADE = 3 };
 

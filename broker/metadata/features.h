@@ -14,6 +14,11 @@
 /* metadata.version 4.3-IV0, the level of the records that this node writes and understands. */
 #define METADATA_VERSION_LATEST 30
 
+/* From 4.0-IV1 on there are the records that eligible leader replicas (KIP-966) need; clusters are
+ * formatted with them from 4.1-IV0 on. */
+#define METADATA_VERSION_ELR         23
+#define METADATA_VERSION_ELR_DEFAULT 26
+
 struct supported_feature {
     const char *name;
     int16_t min_level;

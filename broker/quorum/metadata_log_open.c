@@ -278,13 +278,18 @@ static int check_alone(struct quorum *quorum, const struct voter_set *voters) {
     return 0;
 }
 
-static void default_bootstrap(struct quorum *quorum) {
+static void bootstrap_feature(struct quorum *quorum, const char *name, int16_t level) {
     struct feature_level_record record;
     message_init(&feature_level_record_desc, &record);
-    record.name = slice_str(FEATURE_METADATA_VERSION);
-    record.feature_level = METADATA_VERSION_LATEST;
+    record.name = slice_str(name);
+    record.feature_level = level;
     record_list_add(&quorum->bootstrap_values, RECORD_FEATURE_LEVEL, 0, &feature_level_record_desc,
                     &record);
+}
+
+static void default_bootstrap(struct quorum *quorum) {
+    bootstrap_feature(quorum, FEATURE_METADATA_VERSION, METADATA_VERSION_LATEST);
+    bootstrap_feature(quorum, FEATURE_ELR, 1);
 }
 
 /* The first leader writes what the directory was formatted with. */

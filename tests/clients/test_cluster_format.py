@@ -64,8 +64,7 @@ def tree(directory, drawn_ids):
 
 
 # What Kafka's defaults have beyond what Barnabas serves.
-FEATURES = ["eligible.leader.replicas.version", "group.version", "share.version", "streams.version",
-            "transaction.version"]
+FEATURES = ["group.version", "share.version", "streams.version", "transaction.version"]
 
 
 @pytest.mark.parametrize(
