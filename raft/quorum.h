@@ -7,7 +7,8 @@
  * with more it means synced on a majority, and the controller must not be able to tell the
  * difference.
  *
- * Implemented for the quorum of one in broker/quorum/metadata_log.c. All calls on one shard.
+ * Implemented in broker/quorum/. All calls on one shard. What is told comes from inside calls into
+ * the quorum too (a proposal of a single voter may commit what was before); it may propose.
  */
 #ifndef RAFT_QUORUM_H
 #define RAFT_QUORUM_H

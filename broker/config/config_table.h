@@ -76,7 +76,7 @@
       "How often slow controller events are summed up in the log.") \
     X(CONTROLLER_QUORUM_APPEND_LINGER_MS, "controller.quorum.append.linger.ms", INT, "25", ">=0", READ_ONLY, 0, IGNORED, \
       "How long the controller waits to put several records in one batch.") \
-    X(CONTROLLER_QUORUM_AUTO_JOIN_ENABLE, "controller.quorum.auto.join.enable", BOOLEAN, "false", "", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLER_QUORUM_AUTO_JOIN_ENABLE, "controller.quorum.auto.join.enable", BOOLEAN, "false", "", READ_ONLY, 0, HONOURED, \
       "Whether a new controller joins the voters by itself.") \
     X(CONTROLLER_QUORUM_BOOTSTRAP_SERVERS, "controller.quorum.bootstrap.servers", LIST, "", "", READ_ONLY, 0, HONOURED, \
       "Where the controllers of the cluster can be found.") \

@@ -539,6 +539,7 @@ static void on_loaded(struct work *work) {
         record_list_init(&quorum->snapshot_values, &quorum->arena);
     }
     start_raft(quorum);
+    quorum_join_start(quorum);
     quorum_run(quorum);
 }
 
@@ -708,6 +709,7 @@ void quorum_close_step(struct quorum *quorum) {
         timer_stop(&quorum->retry);
         timer_stop(&quorum->close_timer);
         snapshot_fetch_stop(quorum);
+        quorum_join_stop(quorum);
         quorum_peers_close(quorum);
         quorum_end_asks(quorum);
     }
@@ -755,6 +757,7 @@ void metadata_log_free(struct quorum *quorum) {
     drop_inflight(quorum);
     quorum_peers_free(quorum);
     snapshot_fetch_free(quorum);
+    quorum_join_free(quorum);
     fetched_release(&quorum->fetched);
     raft_free(quorum->raft);
     voter_history_release(&quorum->voters);

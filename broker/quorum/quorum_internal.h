@@ -96,6 +96,20 @@ struct snapshot_fetch {
     struct timer retry; /* of the restart of the log */
 };
 
+/* What this node asks of the leader about itself. */
+struct quorum_join {
+    struct quorum *quorum;
+    bool started;
+    struct timer timer;
+    int64_t period_ms;
+    struct peer_call call;
+    struct arena arena; /* of the request */
+    bool calling;
+    struct raft_key old; /* the voter that this node was with another disk */
+    struct quorum_change change;
+    bool changing;
+};
+
 struct quorum {
     struct machine *machine;
     struct shard *shard;
@@ -164,6 +178,7 @@ struct quorum {
     int64_t last_timestamp_ms; /* of the last batch that was told as committed */
     struct snapshot_work snapshot;
     struct snapshot_fetch fetch;
+    struct quorum_join join;
 
     /* Opening and closing. */
     struct arena arena; /* of the open: values of snapshot and bootstrap, endpoints */
@@ -221,8 +236,10 @@ void quorum_send(struct quorum *quorum, const struct raft_effect *effect);
 void quorum_peers_close(struct quorum *quorum); /* calls end without being told */
 void quorum_peers_free(struct quorum *quorum);
 
-/* The connection for requests that may wait, to a node; NULL when its address is not known. */
+/* The connections for requests that may wait, and for others, to a node; NULL when its address is
+ * not known. */
 struct peer *quorum_wait_peer(struct quorum *quorum, int32_t id);
+struct peer *quorum_quick_peer(struct quorum *quorum, int32_t id);
 
 /* The address of a node as far as it is known. */
 bool quorum_address(const struct quorum *quorum, int32_t id, const char **host, int *port);
@@ -243,6 +260,12 @@ void quorum_reply(struct quorum *quorum, const struct raft_effect *effect);
 void quorum_end_asks(struct quorum *quorum);
 void quorum_voters_appended(struct quorum *quorum, uint64_t token);
 void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error);
+
+/* ---- quorum_join.c --------------------------------------------------------------------------- */
+
+void quorum_join_start(struct quorum *quorum);
+void quorum_join_stop(struct quorum *quorum);
+void quorum_join_free(struct quorum *quorum);
 
 /* ---- quorum_snapshot.c ----------------------------------------------------------------------- */
 

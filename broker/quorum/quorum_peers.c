@@ -178,6 +178,11 @@ struct peer *quorum_wait_peer(struct quorum *quorum, int32_t id) {
     return peer == NULL ? NULL : peer->wait;
 }
 
+struct peer *quorum_quick_peer(struct quorum *quorum, int32_t id) {
+    struct quorum_peer *peer = id < 0 ? NULL : peer_of(quorum, id);
+    return peer == NULL ? NULL : peer->quick;
+}
+
 /* ---- Requests -------------------------------------------------------------------------------- */
 
 static struct slice cluster_id(const struct quorum *quorum) {

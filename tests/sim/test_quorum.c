@@ -63,6 +63,7 @@ struct world {
     int count;  /* machines */
     int voters; /* the first ones */
     bool dynamic;
+    bool joins; /* by themselves */
     struct quorum_node nodes[NODES_MAX];
     uint64_t hashes[VALUES_MAX]; /* after so many values; 0: not known yet */
     int64_t most;                /* applied anywhere */
@@ -193,6 +194,8 @@ static void load_config(struct quorum_node *node) {
                                "log.dirs=" DIR,
                                controller ? "process.roles=controller" : "process.roles=broker",
                                "controller.listener.names=CONTROLLER",
+                               world->joins ? "controller.quorum.auto.join.enable=true"
+                                            : "controller.quorum.auto.join.enable=false",
                                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,"
                                "CONTROLLER:PLAINTEXT"};
     cr_assert_eq(config_load(node->machine, NULL, overrides, (int)ARRAY_LEN(overrides),
@@ -591,6 +594,29 @@ Test(quorum, a_voter_that_lost_its_disk_is_another_one) {
     propose(world, 1);
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(quorum_voters(world->nodes[i].quorum)->count, 3);
+    }
+    world_free(world);
+}
+
+Test(quorum, controllers_join_by_themselves) {
+    struct world *world = world_new(8, 3, 1, true);
+    world->joins = true;
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    int lost = leader(world) % 3 + 1;
+    kill_node(world, lost, SIM_CRASH_POWER);
+    cr_assert_eq(sim_disk_remove(world->nodes[lost - 1].machine, DIR), 0);
+    world->nodes[lost - 1].directory = 1;
+    format_node(world, lost);
+    start(world, lost);
+    sim_run(world->sim, 10000, NULL);
+    propose(world, 1);
+    for (int i = 0; i < 4; i++) {
+        const struct voter_set *voters = quorum_voters(world->nodes[i].quorum);
+        cr_assert_eq(voters->count, 4);
+        int at = voter_set_find(voters, lost);
+        cr_assert(uuid_equal(voters->voters[at].key.directory_id, directory_id(lost, 1)));
     }
     world_free(world);
 }
