@@ -43,9 +43,7 @@ struct command_line {
 struct process {
     struct machine *machine;
     struct node *node;
-    bool started;
     bool stopping;
-    bool stop_asked;
 };
 
 /* ---- Start and stop -------------------------------------------------------------------------- */
@@ -56,7 +54,7 @@ static void on_stopped(void *ctx) {
 }
 
 static void stop(struct process *process) {
-    if (process->started && !process->stopping) {
+    if (!process->stopping) {
         process->stopping = true;
         node_stop(process->node, on_stopped, process);
     }
@@ -67,18 +65,12 @@ static void on_started(void *ctx, int exit_code) {
     if (exit_code != NODE_EXIT_OK) {
         machine_set_exit_code(process->machine, exit_code);
         machine_stop(process->machine);
-        return;
-    }
-    process->started = true;
-    if (process->stop_asked) {
-        stop(process);
     }
 }
 
 static void on_signal(void *ctx, int signum) {
     struct process *process = ctx;
     if (signum != SIGHUP) {
-        process->stop_asked = true;
         stop(process);
     }
 }

@@ -12,10 +12,11 @@
  *   every shard carries: its copy of the metadata image, its effective broker configuration, its
  *   partitions, the group coordinators of its __consumer_offsets partitions, its connections.
  *
- * Start: log dirs are locked, read and, on a new single node, formatted -> the metadata log is
- * replayed into every shard's image -> logs are loaded by workers -> the broker registers and
- * unfences itself, configured topics are ensured -> listeners open. Stop is the reverse, and writes
- * the clean-shutdown markers last.
+ * Start: log dirs are locked, read and, on a new node, formatted -> the metadata log is opened and
+ * the quorum joined -> what is committed is in every shard's image -> logs are loaded by workers ->
+ * the broker registers at the active controller, opens its listeners and is unfenced. Stop is the
+ * reverse, and writes the clean-shutdown markers last. A node alone leads its quorum at once, and
+ * does the same with itself.
  */
 #ifndef BROKER_NODE_H
 #define BROKER_NODE_H
@@ -24,6 +25,7 @@
 #include <stdint.h>
 
 #include "base/errmsg.h"
+#include "base/list.h"
 #include "base/uuid.h"
 #include "runtime/machine.h"
 
@@ -31,8 +33,9 @@ struct config;             /* config/config.h: what was given at start, immutabl
 struct broker_config;      /* config/config.h: effective broker configuration of a shard */
 struct image;              /* metadata/image.h */
 struct controller;         /* controller/controller.h */
-struct replica_manager;    /* replica/replica.h */
 struct controller_channel; /* controller/controller_channel.h */
+struct lifecycle;          /* lifecycle/lifecycle.h */
+struct replica_manager;    /* replica/replica.h */
 struct log_manager;        /* replica/log_manager.h */
 struct group_manager;      /* group/group.h */
 struct server;             /* server/server.h */
@@ -47,6 +50,7 @@ struct node_shard {
     struct replica_manager *replicas;
     struct group_manager *groups;
     struct server_shard *server;
+    struct list wishes; /* struct topic_wish: topics to be auto-created, asked for */
 };
 
 struct node {
@@ -59,6 +63,7 @@ struct node {
     struct node_shard shards[SHARD_COUNT_MAX];
     struct controller *controller;                 /* shard 0 */
     struct controller_channel *controller_channel; /* shard 0 */
+    struct lifecycle *lifecycle;                   /* shard 0 */
     struct log_manager *log_manager;               /* shard 0 */
     struct server *server;                         /* shard 0 */
     struct node_start *start; /* private to node.c while starting and stopping */
@@ -82,7 +87,8 @@ enum node_exit {
 struct node *node_new(struct machine *machine, const struct config *config);
 void node_start(struct node *node, void (*started)(void *ctx, int exit_code), void *ctx);
 
-/* Clean shutdown; `stopped` follows on shard 0. */
+/* Clean shutdown; `stopped` follows on shard 0. Also during the start: then `started` is not called
+ * any more, unless it failed. Once. */
 void node_stop(struct node *node, void (*stopped)(void *ctx), void *ctx);
 
 /* Frees all memory without I/O: after `stopped`, after a failed start, or after the machine crashed
@@ -92,6 +98,9 @@ void node_free(struct node *node);
 /* Any shard: the node cannot go on. Logs one line and stops the machine, which ends the process
  * with NODE_EXIT_FAILED; nothing is written any more. */
 void node_fail(struct node *node, const char *reason);
+
+/* Shard 0: the metadata quorum has another leader, or none. */
+void node_controller_changed(struct node *node);
 
 struct image_delta;
 

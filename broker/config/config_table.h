@@ -40,7 +40,7 @@
       "The id of the cluster: log directories that are not formatted become its own at the start, those of another cluster are refused.") \
     X(BARNABAS_TOPICS, "barnabas.topics", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
       "Topics to create at the start when they are missing: name:partitions[:replicas][;key=value]..., separated by commas.") \
-    X(BROKER_HEARTBEAT_INTERVAL_MS, "broker.heartbeat.interval.ms", INT, "2000", "", READ_ONLY, 0, IGNORED, \
+    X(BROKER_HEARTBEAT_INTERVAL_MS, "broker.heartbeat.interval.ms", INT, "2000", "", READ_ONLY, 0, HONOURED, \
       "How often a broker tells the controller that it is alive.") \
     X(BROKER_ID, "broker.id", INT, "-1", "", READ_ONLY, 0, HONOURED, \
       "The older name of node.id.") \
@@ -66,7 +66,7 @@
       "After how long without a request a connection is closed.") \
     X(CONNECTIONS_MAX_REAUTH_MS, "connections.max.reauth.ms", LONG, "0", "", READ_ONLY, 0, IGNORED, \
       "How long an authenticated session lasts before the client must authenticate again; 0 is for ever.") \
-    X(CONTROLLED_SHUTDOWN_ENABLE, "controlled.shutdown.enable", BOOLEAN, "true", "", READ_ONLY, 0, IGNORED, \
+    X(CONTROLLED_SHUTDOWN_ENABLE, "controlled.shutdown.enable", BOOLEAN, "true", "", READ_ONLY, 0, HONOURED, \
       "Whether leadership is moved away before the broker stops.") \
     X(CONTROLLER_LISTENER_NAMES, "controller.listener.names", LIST, NULL, "", READ_ONLY, 0, HONOURED, \
       "Which of the listeners belong to the controller.") \
@@ -244,7 +244,7 @@
       "Standby copies of each task of a streams group.") \
     X(GROUP_STREAMS_SESSION_TIMEOUT_MS, "group.streams.session.timeout.ms", INT, "45000", ">=1", READ_ONLY, 0, IGNORED, \
       "After how long without a heartbeat a member of a streams group is removed.") \
-    X(INITIAL_BROKER_REGISTRATION_TIMEOUT_MS, "initial.broker.registration.timeout.ms", INT, "60000", "", READ_ONLY, 0, IGNORED, \
+    X(INITIAL_BROKER_REGISTRATION_TIMEOUT_MS, "initial.broker.registration.timeout.ms", INT, "60000", "", READ_ONLY, 0, HONOURED, \
       "How long a starting broker tries to register before it gives up.") \
     X(INTER_BROKER_LISTENER_NAME, "inter.broker.listener.name", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
       "The listener that brokers use among themselves.") \

@@ -1,11 +1,12 @@
 /*
- * Topics that nobody asked for in a CreateTopics request: auto-created ones and those that the
- * configuration declares. Both become CreateTopics requests of this node, so that they pass the
- * same checks.
+ * The CreateTopics requests for topics that nobody asked for in one: auto-created ones and those
+ * that the configuration declares (topic_wish.c sends them).
  *
- * Replication factor. Kafka's defaults for internal topics are 3, with which a single broker cannot
+ * Replication factor. Kafka's defaults for internal topics are 3, with which fewer brokers cannot
  * create them. Here a default that was not set explicitly is lowered to the number of registered
- * brokers; a value that was set is taken at its word, and fails as in Kafka.
+ * brokers, but not below that of the voters where these are brokers as well, as this node is: a
+ * cluster that is just being started is to get as many copies as it can have. A value that was set
+ * is taken at its word, and fails as in Kafka.
  */
 #include <stdio.h>
 
@@ -16,12 +17,15 @@
 
 static int16_t replication_factor(const struct decision *d, enum config_id id) {
     int64_t wanted = config_int(d->config, id);
-    int64_t registered = 0;
+    int64_t brokers = 0;
     LIST_FOREACH(it, &d->image->brokers) {
-        registered++;
+        brokers++;
     }
-    if (!config_is_set(d->config, id) && registered > 0 && wanted > registered) {
-        wanted = registered;
+    if (config_is_controller(d->config) && brokers < config_voter_count(d->config)) {
+        brokers = config_voter_count(d->config);
+    }
+    if (!config_is_set(d->config, id) && brokers > 0 && wanted > brokers) {
+        wanted = brokers;
     }
     return (int16_t)wanted;
 }

@@ -29,10 +29,7 @@
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_write.h"
 #include "broker/node.h"
-#include "broker/replica/log_manager.h"
 #include "protocol/generated/abort_transaction_record.h"
-#include "protocol/generated/create_topics_request.h"
-#include "protocol/generated/create_topics_response.h"
 #include "protocol/message.h"
 #include "runtime/log.h"
 
@@ -47,7 +44,6 @@ struct controller *controller_new(struct node *node) {
     list_init(&controller->ops);
     list_init(&controller->applies);
     list_init(&controller->producer_id_waiters);
-    arena_init(&controller->arena, SIZE_MAX);
     controller->brokers = controller_brokers_new(controller);
     return controller;
 }
@@ -61,7 +57,6 @@ void controller_free(struct controller *controller) {
     controller_brokers_free(controller->brokers);
     metadata_log_free(controller->quorum);
     image_free(controller->image);
-    arena_release(&controller->arena);
     free(controller);
 }
 
@@ -277,7 +272,7 @@ static void on_leader_changed(void *ctx, int32_t leader_id, int32_t epoch) {
     if (leader_id >= 0) {
         controller->last_leader = leader_id;
     }
-    controller_channel_leader_changed(controller->node->controller_channel);
+    node_controller_changed(controller->node);
 }
 
 static void on_failed(void *ctx, int error) {
@@ -289,15 +284,16 @@ static void on_failed(void *ctx, int error) {
 
 /* ---- Start ----------------------------------------------------------------------------------- */
 
-static void step_end(struct controller *controller, int result) {
-    arena_reset(&controller->arena);
-    controller->done(controller->ctx, result);
+static void start_end(struct controller *controller, int result) {
+    controller->starting = false;
+    if (!controller->stopping) {
+        controller->done(controller->ctx, result);
+    }
 }
 
-static void started(struct controller_op *op, enum kafka_error error) {
-    struct controller *controller = CONTAINER_OF(op, struct controller, step);
-    controller->starting = false;
-    step_end(controller, error == ERROR_NONE ? 0 : -EAGAIN);
+static void filled(struct controller_op *op, enum kafka_error error) {
+    (void)error; /* what was told as committed is not lost */
+    start_end(CONTAINER_OF(op, struct controller, step), 0);
 }
 
 /* The shards begin with the image as it was replayed. */
@@ -340,14 +336,13 @@ static void go_on(struct controller *controller) {
     }
     int result = check_replayed(controller);
     if (result != 0) {
-        controller->starting = false;
-        step_end(controller, result);
+        start_end(controller, result);
         return;
     }
-    controller->step.fn = started;
+    controller->step.fn = filled;
     controller->step.last_offset = controller->node->shards[0].image->offset;
     if (controller->step.last_offset <= controller->applied) {
-        started(&controller->step, ERROR_NONE);
+        start_end(controller, 0);
     } else {
         list_prepend(&controller->ops, &controller->step.link);
     }
@@ -364,9 +359,11 @@ static void on_caught_up(void *ctx) {
 
 static void on_opened(void *ctx, int result) {
     struct controller *controller = ctx;
+    if (controller->stopping) {
+        return;
+    }
     if (result != 0) {
-        controller->starting = false;
-        step_end(controller, result);
+        start_end(controller, result);
         return;
     }
     controller->opened = true;
@@ -396,155 +393,6 @@ void controller_start(struct controller *controller, const char *metadata_dir,
     controller->quorum = metadata_log_open(&options, errmsg, on_opened, controller);
 }
 
-/* ---- Registration ---------------------------------------------------------------------------- */
-
-/* The registration of this process; in the step's arena. */
-static void describe_self(struct controller *controller, struct broker_registration *out) {
-    const struct node *node = controller->node;
-    int listeners = config_listener_count(node->config);
-    int dirs = log_manager_dir_count(node->log_manager);
-    struct image_endpoint *endpoints = (struct image_endpoint *)arena_array(
-        &controller->arena, (size_t)listeners, sizeof(struct image_endpoint));
-    struct uuid *ids =
-        (struct uuid *)arena_array(&controller->arena, (size_t)dirs, sizeof(struct uuid));
-    *out = (struct broker_registration){
-        .incarnation_id = node->incarnation_id,
-        .endpoints = endpoints,
-        .log_dirs = ids,
-        .rack = config_string(node->config, CONFIG_BROKER_RACK),
-    };
-    for (int i = 0; i < listeners; i++) {
-        const struct config_listener *listener = config_listener_at(node->config, i);
-        const struct config_listener *told = config_advertised(node->config, i);
-        if (listener->controller || told == NULL) {
-            continue;
-        }
-        endpoints[out->endpoint_count++] = (struct image_endpoint){
-            .name = slice_str(told->name),
-            .host = slice_str(told->host),
-            .port = (uint16_t)told->port,
-            .security_protocol = told->security_protocol,
-        };
-    }
-    for (int i = 0; i < dirs; i++) {
-        if (log_manager_dir_online(node->log_manager, i)) {
-            ids[out->log_dir_count++] = log_manager_dir_id(node->log_manager, i);
-        }
-    }
-}
-
-static void submit_step(struct controller *controller, struct decision *d,
-                        void (*next)(struct controller_op *op, enum kafka_error error)) {
-    if (controller_submit(controller, d, &controller->step, next) != ERROR_NONE) {
-        errmsg_set(controller->errmsg, "the metadata log cannot be written");
-        step_end(controller, -EIO);
-    }
-}
-
-static void ensure_topics(struct controller_op *op, enum kafka_error error) {
-    struct controller *controller = CONTAINER_OF(op, struct controller, step);
-    (void)error;
-    struct decision d;
-    decision_init(controller, &d, &controller->arena);
-    const struct create_topics_request *request = configured_topics_request(&d);
-    if (request == NULL) {
-        step_end(controller, 0);
-        return;
-    }
-    struct create_topics_response response;
-    decide_create_topics(&d, request, &response);
-    for (int32_t i = 0; i < response.topics_count; i++) {
-        if (response.topics[i].error_code != ERROR_NONE) {
-            struct slice reason = response.topics[i].error_message;
-            errmsg_set(controller->errmsg, "the configured topic '%.*s' cannot be created: %.*s",
-                       SLICE_ARG(response.topics[i].name), SLICE_ARG(reason));
-            step_end(controller, -EINVAL);
-            return;
-        }
-    }
-    LOG_INFO(controller->node->machine, "controller", "configured topics created", "count=%d",
-             response.topics_count);
-    submit_step(controller, &d, started);
-}
-
-static void unfence(struct controller_op *op, enum kafka_error error) {
-    struct controller *controller = CONTAINER_OF(op, struct controller, step);
-    (void)error;
-    struct decision d;
-    decision_init(controller, &d, &controller->arena);
-    decide_unfence_broker(&d);
-    submit_step(controller, &d, ensure_topics);
-}
-
-void controller_register_broker(struct controller *controller, struct errmsg *errmsg,
-                                void (*done)(void *ctx, int result), void *ctx) {
-    struct broker_registration registration;
-    struct decision d;
-    controller->errmsg = errmsg;
-    controller->done = done;
-    controller->ctx = ctx;
-    describe_self(controller, &registration);
-    decision_init(controller, &d, &controller->arena);
-    decide_register_broker(&d, &registration);
-    submit_step(controller, &d, unfence);
-}
-
-/* ---- Auto-creation --------------------------------------------------------------------------- */
-
-struct auto_create {
-    struct post post;
-    struct node *node;
-    struct slice name; /* behind the struct */
-};
-
-static void log_auto_create(struct controller *controller,
-                            const struct create_topics_response *response) {
-    const struct create_topics_response_creatable_topic_result *topic = &response->topics[0];
-    if (topic->error_code == ERROR_NONE) {
-        LOG_INFO(controller->node->machine, "controller", "topic auto-created",
-                 "topic=%.*s partitions=%" PRId32, SLICE_ARG(topic->name), topic->num_partitions);
-    } else {
-        LOG_WARN(controller->node->machine, "controller", "topic not auto-created",
-                 "topic=%.*s error=%d reason=\"%.*s\"", SLICE_ARG(topic->name), topic->error_code,
-                 SLICE_ARG(topic->error_message));
-    }
-}
-
-static void on_auto_create(struct post *post) {
-    struct auto_create *wish = CONTAINER_OF(post, struct auto_create, post);
-    struct controller *controller = wish->node->controller;
-    if (controller->active && image_topic_by_name(controller->image, wish->name) == NULL) {
-        struct arena arena;
-        struct decision d;
-        struct create_topics_response response;
-        arena_init(&arena, SIZE_MAX);
-        decision_init(controller, &d, &arena);
-        decide_create_topics(&d, auto_create_request(&d, wish->name), &response);
-        log_auto_create(controller, &response);
-        if (d.records.count > 0) {
-            /* Nobody waits: the topic shows in the image, or the client asks again. */
-            int64_t last_offset;
-            (void)propose(controller, &d, &last_offset);
-        }
-        arena_release(&arena);
-    }
-    free(wish);
-}
-
-void controller_auto_create_topic(struct node_shard *from, struct slice name) {
-    struct auto_create *wish =
-        (struct auto_create *)xcalloc(1, sizeof(struct auto_create) + name.len);
-    uint8_t *copy = (uint8_t *)(wish + 1);
-    memcpy(copy, name.data, name.len);
-    wish->node = from->node;
-    wish->name = slice_make(copy, name.len);
-    if (from->index == 0) {
-        on_auto_create(&wish->post);
-    } else {
-        shard_post(from->node->shards[0].shard, &wish->post, on_auto_create);
-    }
-}
-
 /* ---- Stop ------------------------------------------------------------------------------------ */
 
 static void on_closed(void *ctx) {
@@ -559,4 +407,12 @@ void controller_stop(struct controller *controller, void (*done)(void *ctx), voi
     controller->stopped = done;
     controller->ctx = ctx;
     metadata_log_close(controller->quorum, on_closed, controller);
+}
+
+int64_t controller_applied_offset(const struct controller *controller) {
+    return controller->applied;
+}
+
+bool controller_caught_up(const struct controller *controller) {
+    return controller->caught_up;
 }

@@ -1,12 +1,19 @@
 /*
- * Producer ids. A block of 1000 is taken by a record, then handed out from memory; what is left of
- * a block at the end of the process is lost, as in Kafka.
+ * Producer ids. A block of 1000 is got from the active controller, then handed out from memory;
+ * what is left of a block at the end of the process is lost, as in Kafka.
  */
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "broker/controller/controller_internal.h"
+#include "broker/lifecycle/lifecycle.h"
 #include "broker/node.h"
+#include "protocol/generated/allocate_producer_ids_response.h"
+#include "protocol/message.h"
+#include "runtime/log.h"
+
+#define API_ALLOCATE_PRODUCER_IDS 67
+#define ALLOCATE_TIMEOUT_MS       5000
 
 struct id_request {
     struct list link; /* controller.producer_id_waiters */
@@ -40,29 +47,45 @@ static void fail_waiters(struct controller *controller) {
     }
 }
 
-static void on_block(struct controller_op *op, enum kafka_error error) {
-    struct controller *controller = CONTAINER_OF(op, struct controller, producer_id_op);
+static const void *build_request(struct controller_call *call, int16_t version) {
+    struct controller *controller = CONTAINER_OF(call, struct controller, producer_id_call);
+    struct allocate_producer_ids_request *request = &controller->producer_id_request;
+    (void)version;
+    message_init(&allocate_producer_ids_request_desc, request);
+    request->broker_id = controller->node->id;
+    request->broker_epoch = lifecycle_broker_epoch(controller->node->lifecycle);
+    return request;
+}
+
+static void on_block(struct controller_call *call, enum kafka_error error, int16_t version,
+                     const void *answer) {
+    struct controller *controller = CONTAINER_OF(call, struct controller, producer_id_call);
+    const struct allocate_producer_ids_response *response = answer;
+    (void)version;
     controller->allocating = false;
-    if (error != ERROR_NONE) {
+    error = error == ERROR_NONE ? (enum kafka_error)response->error_code : error;
+    if (error != ERROR_NONE || response->producer_id_len <= 0) {
+        LOG_WARN(controller->node->machine, "controller", "no producer ids", "error=%d", error);
         fail_waiters(controller);
         return;
     }
-    controller->next_producer_id = controller->producer_id_block;
-    controller->producer_id_end = controller->producer_id_block + PRODUCER_ID_BLOCK;
+    controller->next_producer_id = response->producer_id_start;
+    controller->producer_id_end = response->producer_id_start + response->producer_id_len;
     serve(controller);
 }
 
-static enum kafka_error allocate(struct controller *controller) {
-    struct arena scratch;
-    struct decision d;
-    arena_init(&scratch, SIZE_MAX);
-    decision_init(controller, &d, &scratch);
-    decide_producer_ids(&d, &controller->producer_id_block);
-    enum kafka_error error =
-        controller_submit(controller, &d, &controller->producer_id_op, on_block);
-    controller->allocating = error == ERROR_NONE;
-    arena_release(&scratch);
-    return error;
+static void allocate(struct controller *controller) {
+    controller->allocating = true;
+    controller->producer_id_call = (struct controller_call){
+        .from = &controller->node->shards[0],
+        .api_key = API_ALLOCATE_PRODUCER_IDS,
+        .version_min = 0,
+        .version_max = 0,
+        .timeout_ms = ALLOCATE_TIMEOUT_MS,
+        .build = build_request,
+        .fn = on_block,
+    };
+    controller_call(&controller->producer_id_call);
 }
 
 static void serve(struct controller *controller) {
@@ -71,10 +94,11 @@ static void serve(struct controller *controller) {
             LIST_FIRST(&controller->producer_id_waiters, struct id_request, link);
         if (controller->next_producer_id < controller->producer_id_end) {
             answer(request, ERROR_NONE, controller->next_producer_id++);
-        } else if (controller->allocating) {
+        } else {
+            if (!controller->allocating) {
+                allocate(controller);
+            }
             return;
-        } else if (allocate(controller) != ERROR_NONE) {
-            answer(request, ERROR_COORDINATOR_LOAD_IN_PROGRESS, -1);
         }
     }
 }

@@ -5,8 +5,10 @@
 #include "base/list.h"
 #include "broker/controller/controller.h"
 #include "broker/controller/controller_brokers.h"
+#include "broker/controller/controller_channel.h"
 #include "broker/controller/decision.h"
 #include "broker/quorum/metadata_log.h"
+#include "protocol/generated/allocate_producer_ids_request.h"
 #include "runtime/machine.h"
 
 /* Something that waits until its records are committed and applied on every shard. */
@@ -40,12 +42,11 @@ struct controller {
     int64_t next_producer_id; /* of the block in hand */
     int64_t producer_id_end;
     struct list producer_id_waiters;
-    struct controller_op producer_id_op;
-    int64_t producer_id_block;
+    struct controller_call producer_id_call;
+    struct allocate_producer_ids_request producer_id_request;
     bool allocating;
 
-    struct arena arena; /* of the registration under way */
-    struct controller_op step;
+    struct controller_op step; /* of the start */
     struct errmsg *errmsg;
     struct errmsg replay_errmsg; /* the first record that could not be applied */
     bool replay_failed;

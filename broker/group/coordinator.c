@@ -22,12 +22,13 @@ static void tell_refused(struct deferred *deferred);
 
 struct coordinator *coordinator_new(struct group_manager *manager, struct node_shard *shard,
                                     const struct group_limits *limits, struct uuid topic_id,
-                                    int32_t partition) {
+                                    int32_t partition, int32_t leader_epoch) {
     struct coordinator *coordinator = NEW(struct coordinator);
     coordinator->manager = manager;
     coordinator->shard = shard;
     coordinator->topic_id = topic_id;
     coordinator->partition = partition;
+    coordinator->leader_epoch = leader_epoch;
     coordinator->state = COORDINATOR_LOADING;
     coordinator->env = (struct group_env){
         .machine = shard->node->machine,

@@ -38,6 +38,7 @@ struct coordinator {
     struct node_shard *shard;
     struct uuid topic_id;
     int32_t partition;
+    int32_t leader_epoch; /* of the term that it was loaded for */
     enum coordinator_state state;
     bool closed; /* unloaded; freed when the last append and the load have ended */
     struct group_env env;
@@ -53,7 +54,7 @@ struct coordinator {
 /* Starts loading. `env.persist` and the rest of the group environment are set up here. */
 struct coordinator *coordinator_new(struct group_manager *manager, struct node_shard *shard,
                                     const struct group_limits *limits, struct uuid topic_id,
-                                    int32_t partition);
+                                    int32_t partition, int32_t leader_epoch);
 
 /* No longer led, or the node stops: waits end with `error`, timers stop. Frees itself when what is
  * under way has ended. */

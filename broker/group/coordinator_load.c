@@ -40,7 +40,10 @@ void coordinator_load_free(struct coordinator_load *load) {
 static void end_load(struct coordinator_load *load) {
     struct coordinator *coordinator = load->coordinator;
     struct machine *machine = coordinator->env.machine;
-    if (load->result != 0) {
+    if (coordinator->closed) {
+        LOG_INFO(machine, "group", "loading of groups abandoned", "partition=%d epoch=%d",
+                 coordinator->partition, coordinator->leader_epoch);
+    } else if (load->result != 0) {
         LOG_ERROR(machine, "group", "groups cannot be loaded",
                   "topic=__consumer_offsets partition=%d offset=%" PRId64 " error=\"%s\"",
                   coordinator->partition, load->next, load->errmsg.text);

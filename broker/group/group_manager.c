@@ -122,14 +122,19 @@ static void drop(struct group_manager *manager, struct coordinator *coordinator)
     coordinator_close(coordinator, ERROR_NOT_COORDINATOR);
 }
 
-/* Makes the coordinator of a partition be there exactly when it should. */
+/*
+ * Makes the coordinator of a partition be there exactly when it should, for the leader epoch that
+ * is now: between two epochs another node may have led, and written, even when this node leads in
+ * both. A load of an old epoch is abandoned.
+ */
 static void review(struct group_manager *manager, const struct image_topic *topic, int32_t index) {
     struct node *node = manager->shard->node;
     const struct image_partition *partition = image_partition(topic, index);
     struct coordinator *coordinator = loaded_for(manager, index);
     bool leads = partition != NULL && partition->leader == node->id &&
                  node_partition_shard(node, topic->id, index) == manager->shard->index;
-    if (coordinator != NULL && (!leads || !uuid_equal(coordinator->topic_id, topic->id))) {
+    if (coordinator != NULL && (!leads || !uuid_equal(coordinator->topic_id, topic->id) ||
+                                coordinator->leader_epoch != partition->leader_epoch)) {
         drop(manager, coordinator);
         coordinator = NULL;
     }
@@ -139,7 +144,8 @@ static void review(struct group_manager *manager, const struct image_topic *topi
         return;
     }
     make_room(manager, index + 1);
-    coordinator = coordinator_new(manager, manager->shard, &manager->limits, topic->id, index);
+    coordinator = coordinator_new(manager, manager->shard, &manager->limits, topic->id, index,
+                                  partition->leader_epoch);
     manager->by_partition[index] = coordinator;
     list_append(&manager->coordinators, &coordinator->link);
     coordinator_load_start(coordinator);

@@ -173,10 +173,28 @@ static void close_logs(struct log_manager *manager) {
     }
 }
 
+/* No log was opened: what was clean still is. */
+static void run_restore_marks(struct work *work) {
+    struct log_manager *manager = CONTAINER_OF(work, struct log_manager, work);
+    for (int i = 0; i < manager->all_dir_count; i++) {
+        const struct log_dir *dir = &manager->dirs[i];
+        if (dir->online && dir->clean &&
+            clean_shutdown_write(manager->node->machine, dir->path, dir->broker_epoch) != 0) {
+            LOG_WARN(manager->node->machine, "storage", "the next start recovers", "dir=%s",
+                     dir->path);
+        }
+    }
+}
+
 void log_manager_stop(struct log_manager *manager, void (*done)(void *ctx), void *ctx) {
     manager->stopped = done;
     manager->ctx = ctx;
     manager->stopping = true;
+    if (!manager->loaded) {
+        work_submit(manager->node->shards[0].shard, &manager->work, run_restore_marks,
+                    on_marked_clean);
+        return;
+    }
     checkpoints_stop(manager);
     if (manager->checkpoint_running) {
         manager->checkpoint_done = close_logs;

@@ -37,7 +37,8 @@ void log_manager_load(struct log_manager *manager, struct errmsg *errmsg,
 /* Starts the periodic tasks: checkpoints, retention, producer expiry. */
 void log_manager_start(struct log_manager *manager);
 
-/* Closes all shards' logs (clean), writes checkpoints, then the clean-shutdown markers. */
+/* Closes all shards' logs (clean), writes checkpoints, then the clean-shutdown markers. Where the
+ * logs were not loaded, only the markers that there were. */
 void log_manager_stop(struct log_manager *manager, void (*done)(void *ctx), void *ctx);
 
 /* The directory of __cluster_metadata-0's parent: metadata.log.dir or the first log dir. */

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "broker/config/config.h"
+#include "broker/lifecycle/lifecycle.h"
 #include "broker/replica/log_manager_internal.h"
 #include "runtime/log.h"
 
@@ -151,6 +152,7 @@ static void on_failure_reported(struct post *post) {
         node_fail(manager->node, "the log dir of the metadata, or the last one, has failed");
         return;
     }
+    lifecycle_dir_failed(manager->node->lifecycle);
     dir->failure_shard = 0;
     shard_post(manager->node->shards[0].shard, post, tell_shard);
 }

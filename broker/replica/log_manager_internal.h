@@ -146,6 +146,7 @@ struct log_manager {
     struct shard_round retention_round;
     struct shard_round producer_round;
     int closes_left; /* shards whose logs are being closed */
+    bool loaded;
     bool stopping;
 };
 

@@ -81,6 +81,7 @@ static void forget_start(struct log_manager *manager) {
 static void on_all_told(struct post *post) {
     struct log_manager *manager = CONTAINER_OF(post, struct log_manager, loaded_post);
     forget_start(manager);
+    manager->loaded = true;
     manager->done(manager->ctx, 0);
 }
 

@@ -20,8 +20,16 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "broker/config/config.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/log_manager_internal.h"
+
+/* Whether a topic with this id is known to have been deleted. In a cluster the metadata is what a
+ * majority holds, and a snapshot may have come in the place of the record that deleted it. */
+static bool was_removed(const struct log_manager *manager, struct uuid id) {
+    return !config_is_alone(manager->node->config) ||
+           image_has_removed_id(manager->node->shards[0].image, id);
+}
 
 static struct load_job *job_new(struct log_manager *manager, int dir, const char *name) {
     struct load_job *job = NEW(struct load_job);
@@ -158,7 +166,7 @@ static void plan_missing(struct load_job *job, const struct image_topic *topic,
         known = log_dir_offsets(&manager->dirs[i], topic->name, job->partition);
         dir = known != NULL ? i : dir;
     }
-    if (named != NULL && !image_has_removed_id(image, named->topic_id)) {
+    if (named != NULL && !was_removed(manager, named->topic_id)) {
         errmsg_set(&job->errmsg,
                    "%s has another topic id than the metadata, and no such topic was deleted",
                    job->path);
@@ -240,7 +248,7 @@ static bool unwanted(const struct log_manager *manager, const struct log_dir_ent
     const struct image_topic *topic = image_topic_by_name(image, entry->topic);
     return !lives_here(node, topic, entry->partition) ||
            (!uuid_equal(topic->id, entry->topic_id) && !uuid_is_zero(entry->topic_id) &&
-            image_has_removed_id(image, entry->topic_id));
+            was_removed(manager, entry->topic_id));
 }
 
 static void plan_clearing(struct log_manager *manager, int dir) {

@@ -83,6 +83,37 @@ Test(group_log, a_partition_that_is_no_longer_led_is_not_coordinated) {
     cr_assert_eq(fetch_offset("g", "t", 0), 5);
 }
 
+Test(group_log, a_new_leader_epoch_is_loaded_anew_and_ends_the_waits_of_the_old_one) {
+    struct member member;
+    join_alone("g", "t", &member);
+    world_advance(9000);
+    world.hold = true;
+    struct call call;
+    struct offset_commit_request_partition partition = {
+        .committed_offset = 7, .commit_timestamp = -1, .committed_metadata = SLICE_LIT("")};
+    struct offset_commit_request_topic topic = {
+        .name = SLICE_LIT("t"), .partitions = &partition, .partitions_count = 1};
+    struct offset_commit_request body = {.group_id = SLICE_LIT("g"),
+                                         .member_id = slice_str(member.id),
+                                         .generation_id_or_member_epoch = member.generation,
+                                         .topics = &topic,
+                                         .topics_count = 1};
+    call_start(&call, api_offset_commit, 8, 9, &body);
+    cr_assert_not(call.done);
+    world.partitions[0][0].leader_epoch++;
+    struct image_change change = {.kind = IMAGE_PARTITION_CHANGED, .topic_id = world.topics[0].id};
+    struct image_delta delta = {.changes = &change, .count = 1};
+    group_manager_apply(world.node.shards[0].groups, &delta);
+    machine_settle(&world.machine);
+    world.hold = false;
+    world_commit();
+    cr_assert(call.done);
+    call_free(&call);
+    cr_assert_eq(fetch_offset("g", "t", 0), 7, "it was in the log when the new epoch was loaded");
+    world_advance(9000);
+    cr_assert_eq(heartbeat_of("g", &member), ERROR_NONE, "its session has begun anew");
+}
+
 /* A restart must find what clients were told. Random operations, then both are compared. */
 static void random_operations(unsigned seed) {
     static const char *const groups[] = {"a", "b", "c", "d"};
