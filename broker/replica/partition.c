@@ -44,9 +44,6 @@ static void partition_lead(struct partition *partition) {
         return;
     }
     partition->epoch_start = log_end_offset(partition->log);
-    if (partition->follower_count > 0) {
-        replica_manager_watch_isr(partition);
-    }
 }
 
 /* Begins to lead or to follow in the leader epoch that is now. */
@@ -55,7 +52,10 @@ static void partition_take_role(struct partition *partition) {
         return;
     }
     partition->role_epoch = partition->leader_epoch;
-    list_remove(&partition->led);
+    if (partition->sync_waiting) { /* a follower's log may be cut below what is waited for */
+        log_waiter_cancel(&partition->sync_waiter);
+        partition->sync_waiting = false;
+    }
     partition_unfollow(partition);
     if (partition_is_leader(partition)) {
         partition_lead(partition);
@@ -93,6 +93,7 @@ void partition_refresh(struct partition *partition) {
     if (partition->log != NULL) {
         log_set_config(partition->log, &partition->config.log);
         partition_take_role(partition);
+        replica_manager_watch_isr(partition);
         partition_advance(partition);
     }
     partition_mark_moved(partition);

@@ -85,6 +85,11 @@ static void on_timer(struct timer *timer) {
 
 void replica_manager_watch_isr(struct partition *partition) {
     struct replica_manager *manager = partition->manager;
+    if (partition->state != PARTITION_ONLINE || !partition_is_leader(partition) ||
+        partition->follower_count == 0) {
+        list_remove(&partition->led);
+        return;
+    }
     if (!list_linked(&partition->led)) {
         list_append(&manager->led, &partition->led);
     }

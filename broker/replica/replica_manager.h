@@ -67,7 +67,7 @@ void replica_manager_check_closed(struct replica_manager *manager);
 
 void replica_manager_isr_init(struct replica_manager *manager);
 
-/* The partition's followers are to be looked at from now on. */
+/* The partition's followers are looked at now and then while it leads any. */
 void replica_manager_watch_isr(struct partition *partition);
 
 /* ---- replica_create.c -------------------------------------------------------------------------

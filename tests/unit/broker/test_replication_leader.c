@@ -417,6 +417,14 @@ Test(replication_leader, who_lags_for_too_long_leaves) {
     cr_assert_eq(high_watermark(), 3);
 }
 
+Test(replication_leader, replicas_that_were_added_later_are_watched_too) {
+    world_put(TOPIC_B, 0, "one");
+    world.partitions[TOPIC_B][0].replica_count = 2;
+    world_set_isr(TOPIC_B, 0, 2);
+    world_advance(2 * LAG_MAX_MS);
+    cr_assert_not_null(world_isr_asked());
+}
+
 Test(replication_leader, who_has_everything_stays_though_it_is_silent) {
     fetches(2, 2);
     fetches(3, 2);
