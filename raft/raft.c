@@ -202,23 +202,25 @@ static void send_end_epoch(struct raft *raft, struct peer *peer) {
     raft_send(raft, peer, &request);
 }
 
-/* To the leader; without one, to anybody who may know it. */
+/* Who may know the leader: one of the voters that this log tells of, or a bootstrap server, since
+ * the voters may all be others by now. */
+static int32_t whom_to_ask(struct raft *raft) {
+    int32_t ids[RAFT_VOTERS_MAX + 1];
+    int count = 0;
+    ids[count++] = -1;
+    for (int i = 0; i < raft->peer_count; i++) {
+        const struct peer *peer = &raft->peers[i];
+        if (peer->voter && peer->key.id != raft->config.self.id) {
+            ids[count++] = peer->key.id;
+        }
+    }
+    return ids[raft_random_below(raft, (uint64_t)count)];
+}
+
 static void send_fetch(struct raft *raft) {
     int32_t to = raft->ballot.leader_id;
     if (to < 0 || to == raft->config.self.id || raft->astray) {
-        int voters = 0;
-        for (int i = 0; i < raft->peer_count; i++) {
-            voters += raft->peers[i].voter;
-        }
-        to = -1;
-        if (voters > 0) {
-            int choice = (int)raft_random_below(raft, (uint64_t)voters);
-            for (int i = 0; i < raft->peer_count; i++) {
-                if (raft->peers[i].voter && choice-- == 0) {
-                    to = raft->peers[i].key.id;
-                }
-            }
-        }
+        to = whom_to_ask(raft);
     }
     struct raft_effect *effect = raft_emit(raft, RAFT_SEND);
     effect->to = to;

@@ -96,6 +96,7 @@ void raft_become_resigned(struct raft *raft) {
     set_role(raft, RAFT_RESIGNED);
     for (int i = 0; i < raft->peer_count; i++) {
         raft->peers[i].told = false;
+        raft->peers[i].request_id = 0; /* what it was asked as a leader does not matter any more */
         raft->peers[i].send_at_ms = raft->now_ms;
     }
     raft->timer_ms = raft->now_ms + random_election_timeout(raft);

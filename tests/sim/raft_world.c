@@ -46,6 +46,9 @@ static void handle(struct world *world, struct event *event) {
     } else if (node->raft != NULL && world->now_ms < node->paused_until) {
         schedule(world, event, node->paused_until - world->now_ms);
         return;
+    } else if (node->raft != NULL && event->incarnation == node->incarnation &&
+               event->kind == EVENT_CRASH) {
+        world_crash(world, node, random_stream_range(&world->faults, 0, 20));
     } else if (node->raft != NULL &&
                (event->incarnation == node->incarnation || event->kind == EVENT_REQUEST)) {
         node_handle(world, node, event);
@@ -113,6 +116,7 @@ static void heal(struct world *world) {
     TRACE(world, "everything is healed");
     struct rates *rates = &world->rates;
     world->healed = true;
+    rates->crash_voting = 0;
     rates->loss = 0;
     rates->late = 0;
     rates->delay_max_ms = rates->delay_max_ms < 10 ? rates->delay_max_ms : 10;
@@ -151,6 +155,7 @@ static void draw_rates(struct world *world) {
         .slow_disk = draw(world, 20),
         .crash = draw(world, 100),
         .crash_all = draw(world, 10),
+        .crash_voting = draw(world, 300),
         .down_max_ms = (int)random_stream_range(random, 20, 3000),
         .cut = draw(world, 1000),
         .isolate = draw(world, 100),

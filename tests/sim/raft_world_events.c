@@ -190,6 +190,7 @@ void net_reply(struct world *world, struct node *node, const struct raft_effect 
     token->answered = true;
     if (token->kind == RAFT_VOTE && effect->reply.granted && !token->pre_vote) {
         check_vote(world, node, token->candidate, token->epoch);
+        world_crash_soon(world, node, 0);
     }
     if (net_loses(world, node->id, token->from)) {
         return;

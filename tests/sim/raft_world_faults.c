@@ -150,6 +150,13 @@ void world_crash(struct world *world, struct node *node, int64_t down_ms) {
     schedule(world, event_new(EVENT_RESTART, node), down_ms);
 }
 
+/* A node that votes is a good time for it to go, and to be back before the other candidate asks. */
+void world_crash_soon(struct world *world, const struct node *node, int64_t delay_ms) {
+    if (random_stream_chance(&world->faults, world->rates.crash_voting)) {
+        schedule(world, event_new(EVENT_CRASH, node), delay_ms);
+    }
+}
+
 static void crash_one(struct world *world, struct node *node) {
     if (node->raft == NULL) {
         return;

@@ -84,6 +84,7 @@ enum event_kind {
     EVENT_PROPOSE,
     EVENT_FAULT,
     EVENT_RESTART,
+    EVENT_CRASH,
 };
 
 struct message {
@@ -148,6 +149,7 @@ struct rates {
     int slow_disk;
     int crash;
     int crash_all;
+    int crash_voting; /* while a vote is written, or when it was told */
     int down_max_ms;
     int cut;
     int isolate;
@@ -262,6 +264,7 @@ int32_t disk_set(const struct disk *disk);
 /* The leader of the newest epoch, or NULL. */
 struct node *world_leader(struct world *world);
 void world_faults(struct world *world);
+void world_crash_soon(struct world *world, const struct node *node, int64_t delay_ms);
 void world_crash(struct world *world, struct node *node, int64_t down_ms);
 
 /* ---- raft_world.c ---------------------------------------------------------------------------- */

@@ -120,6 +120,15 @@ static void do_voters_changed(struct world *world, struct node *node,
     world->out->voter_changes += effect->error == ERROR_NONE;
 }
 
+static void start_barrier(struct world *world, struct node *node,
+                          const struct raft_effect *effect) {
+    int64_t delay = disk_delay(world, node);
+    schedule(world, event_new(EVENT_BARRIER, node), delay);
+    if (effect->kind == RAFT_PERSIST && effect->ballot.voted.id >= 0) {
+        world_crash_soon(world, node, random_stream_range(&world->disk, 0, delay));
+    }
+}
+
 /* One effect; true when it is a barrier that is not done yet. */
 static bool do_effect(struct world *world, struct node *node, const struct raft_effect *effect,
                       const struct entry *fetched) {
@@ -132,7 +141,7 @@ static bool do_effect(struct world *world, struct node *node, const struct raft_
         break;
     case RAFT_PERSIST:
     case RAFT_TRUNCATE:
-        schedule(world, event_new(EVENT_BARRIER, node), disk_delay(world, node));
+        start_barrier(world, node, effect);
         return true;
     case RAFT_APPEND:
         do_append(world, node, effect, fetched);
@@ -454,6 +463,7 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
     case EVENT_PROPOSE:
     case EVENT_FAULT:
     case EVENT_RESTART:
+    case EVENT_CRASH:
         return;
     }
     node_settle(world, node, fetched);
