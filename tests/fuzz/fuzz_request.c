@@ -16,23 +16,20 @@
 #define FRAME_MAX ((size_t)1 << 16)
 
 /* As request_take() leaves it: the arena is that of the request before. */
-static struct request *take(struct arena *arena, struct frame *frame) {
+static struct request *take(struct arena *arena, struct frame *frame, enum api_scope scope) {
     static struct request request;
-    request = (struct request){.arena = *arena, .frame = frame, .scope = API_SCOPE_BROKER};
+    request = (struct request){.arena = *arena, .frame = frame, .scope = scope};
     return &request;
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+static void decode(const uint8_t *data, size_t size, enum api_scope scope) {
     static struct arena arena;
-    if (size > FRAME_MAX) {
-        return 0;
-    }
     struct frame *frame = frame_new(size);
     if (size > 0) {
         memcpy(frame->data, data, size);
     }
     arena.limit = SIZE_MAX;
-    struct request *request = take(&arena, frame);
+    struct request *request = take(&arena, frame, scope);
     const char *reason = NULL;
     size_t limit = message_decode_limit(size);
     heap_count_start();
@@ -52,16 +49,29 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     arena = request->arena;
     arena_reset(&arena);
     frame_unref(frame);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    if (size <= FRAME_MAX) {
+        decode(data, size, API_SCOPE_BROKER);
+        decode(data, size, API_SCOPE_CONTROLLER);
+    }
     return 0;
+}
+
+static const struct api_handler *handler_of(int16_t key) {
+    const struct api_handler *handler = api_handler(key, API_SCOPE_BROKER);
+    return handler != NULL ? handler : api_handler(key, API_SCOPE_CONTROLLER);
 }
 
 static const struct api_handler *served(uint64_t number) {
     static const struct api_handler *handlers[API_KEY_MAX + 1];
     static size_t count;
     if (count == 0) {
-        const struct api_handler *next = api_handler_next(-1, API_SCOPE_BROKER);
-        for (; next != NULL; next = api_handler_next(next->key, API_SCOPE_BROKER)) {
-            handlers[count++] = next;
+        for (int16_t key = 0; key <= API_KEY_MAX; key++) {
+            if (handler_of(key) != NULL) {
+                handlers[count++] = handler_of(key);
+            }
         }
     }
     return handlers[number % count];
@@ -73,8 +83,7 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t size_max, unsi
     if (kind < 3 || size_max < 64) {
         return LLVMFuzzerMutate(data, size, size_max);
     }
-    if (size < HEADER_FIXED_LEN || kind == 3 ||
-        api_handler((int16_t)load_be16(data), API_SCOPE_BROKER) == NULL) {
+    if (size < HEADER_FIXED_LEN || kind == 3 || handler_of((int16_t)load_be16(data)) == NULL) {
         const struct api_handler *handler = served(fuzz_random(&random));
         int versions = handler->max_version - handler->min_version + 1;
         store_be16(data, (uint16_t)handler->key);
