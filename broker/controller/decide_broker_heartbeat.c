@@ -151,7 +151,9 @@ static enum broker_state next_state(const struct decision *d, const struct image
         if (request->want_shut_down) {
             return MAY_STOP;
         }
-        return request->want_fence || !caught_up ? FENCED : UNFENCED;
+        /* Who has begun to stop comes back only with a new registration. */
+        return request->want_fence || !caught_up || broker->in_controlled_shutdown ? FENCED
+                                                                                   : UNFENCED;
     case UNFENCED:
         if (request->want_fence) {
             return request->want_shut_down ? MAY_STOP : FENCED;

@@ -54,7 +54,15 @@ static struct verdict cancel(struct decision *d, const struct image_topic *topic
             return verdict(ERROR_INVALID_REPLICA_ASSIGNMENT,
                            "Going back would need an unclean election of a leader");
         }
-        isr[isr_count++] = replicas[0];
+        for (int32_t i = 0; i < replica_count && isr_count == 0; i++) {
+            if (broker_is_active(d->image, replicas[i])) {
+                isr[isr_count++] = replicas[i];
+            }
+        }
+        if (isr_count == 0) {
+            return verdict(ERROR_INVALID_REPLICA_ASSIGNMENT, "None of the old replicas is alive");
+        }
+        change.recovery = LEADER_RECOVERING;
     }
     change.isr = (struct ids){isr, isr_count};
     change.replicas = (struct ids){replicas, replica_count};

@@ -163,7 +163,7 @@ static bool can_lead(const struct partition_change *change, int32_t id) {
     }
     struct uuid directory =
         id == change->moved ? change->directory : partition_directory(change->partition, id);
-    return !has(change->replicas, id) || broker_has_directory(image, id, directory);
+    return broker_has_directory(image, id, directory);
 }
 
 static bool can_lead_cleanly(const struct partition_change *change, int32_t id) {
@@ -176,6 +176,7 @@ static int32_t last_known_leader(const struct partition_change *change, bool ena
     const struct image_partition *partition = change->partition;
     bool possible = enabled && change->isr.count == 0 && change->elr.count == 0 &&
                     partition->last_known_elr_count == 1 &&
+                    has(change->replicas, partition->last_known_elr[0]) &&
                     can_lead(change, partition->last_known_elr[0]);
     return possible ? partition->last_known_elr[0] : NO_LEADER;
 }
