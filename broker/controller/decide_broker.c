@@ -175,7 +175,7 @@ void decide_broker_registration(struct decision *d,
                     &record);
     if (!same && known != NULL) {
         if (elr_enabled(d->image) && request->previous_broker_epoch != known->epoch) {
-            partitions_of_unclean_broker(d, known->id);
+            partitions_of_unclean_broker(d, known->id, request->log_dirs, request->log_dirs_count);
         } else {
             partitions_without_broker(d, known->id);
         }
@@ -196,7 +196,7 @@ void decide_unregister_broker(struct decision *d, const struct unregister_broker
         response->error_message = unknown.message;
         return;
     }
-    partitions_of_unclean_broker(d, broker->id);
+    partitions_of_unclean_broker(d, broker->id, NULL, 0);
     struct unregister_broker_record record;
     message_init(&unregister_broker_record_desc, &record);
     record.broker_id = broker->id;

@@ -107,3 +107,21 @@ bool topic_unclean_election(const struct decision *d, struct slice topic) {
                ? number.boolean
                : config_bool(d->config, CONFIG_UNCLEAN_LEADER_ELECTION_ENABLE);
 }
+
+bool topic_is_durable(const struct decision *d, struct slice topic, int32_t broker) {
+    char id[16];
+    (void)snprintf(id, sizeof(id), "%d", broker);
+    struct slice text = image_config_value(d->image, CONFIG_RESOURCE_TOPIC, topic, "durability");
+    if (slice_is_null(text)) {
+        text =
+            image_config_value(d->image, CONFIG_RESOURCE_BROKER, slice_str(id), "log.durability");
+    }
+    if (slice_is_null(text)) {
+        text =
+            image_config_value(d->image, CONFIG_RESOURCE_BROKER, SLICE_LIT(""), "log.durability");
+    }
+    if (slice_is_null(text)) {
+        text = config_string(d->config, CONFIG_LOG_DURABILITY);
+    }
+    return slice_equal_str(config_trim(text), "fsync");
+}

@@ -83,6 +83,10 @@ enum kafka_error check_broker_epoch(const struct image *image, int32_t id, int64
 int64_t topic_min_insync_replicas(const struct decision *d, struct slice topic);
 bool topic_unclean_election(const struct decision *d, struct slice topic);
 
+/* Whether the broker syncs records of the topic before they count (durability=fsync), so that even
+ * a crash takes nothing of what was committed. Nodes are taken to be configured alike. */
+bool topic_is_durable(const struct decision *d, struct slice topic, int32_t broker);
+
 /* ---- Placement (placement.c) ----------------------------------------------------------------- */
 
 /*

@@ -80,8 +80,13 @@ bool elr_enabled(const struct image *image);
 /* The broker leaves every ISR and leads nothing any more: fenced, stopping, or gone. */
 void partitions_without_broker(struct decision *d, int32_t broker);
 
-/* The broker may have lost records, and leaves every ISR and ELR. */
-void partitions_of_unclean_broker(struct decision *d, int32_t broker);
+/*
+ * The broker did not stop cleanly, or will not come back: it may have lost records, and leaves
+ * every ISR and ELR. But of a durable topic (topic_is_durable) it has all that was committed when
+ * the log dir of its replica is one of `dirs`, those that it has now: it leaves only the ISR then.
+ */
+void partitions_of_unclean_broker(struct decision *d, int32_t broker, const struct uuid *dirs,
+                                  int32_t count);
 
 /* Partitions without a leader take this broker, which is being unfenced, where they can. */
 void partitions_led_by_newcomer(struct decision *d, int32_t broker);

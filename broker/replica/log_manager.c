@@ -98,8 +98,7 @@ void log_manager_start(struct log_manager *manager) {
 int64_t log_manager_previous_broker_epoch(const struct log_manager *manager) {
     int64_t epoch = manager->dirs[0].broker_epoch;
     for (int i = 0; i < manager->dir_count; i++) {
-        const struct log_dir *dir = &manager->dirs[i];
-        if (!dir->clean || dir->broker_epoch != epoch) {
+        if (manager->dirs[i].broker_epoch != epoch) {
             return -1;
         }
     }

@@ -307,6 +307,9 @@ static int read_checkpoint(struct log_dir *dir, const char *name, enum checkpoin
 static int read_dir(struct log_dir *dir, struct errmsg *errmsg) {
     struct machine *machine = dir->manager->node->machine;
     int err = clean_shutdown_read(machine, dir->path, &dir->clean, &dir->broker_epoch);
+    if (!dir->clean) {
+        dir->broker_epoch = -1;
+    }
     if (err == 0 && dir->clean) {
         err = clean_shutdown_remove(machine, dir->path);
     }

@@ -121,6 +121,7 @@ Test(partition_changes, without_elr_the_last_of_the_isr_stays_and_leads_again, .
 
 Test(partition_changes, after_an_unclean_shutdown_a_broker_is_not_eligible) {
     const struct image_partition *t = world_topic(&world, "t", IDS(1, 2));
+    world_set_topic(&world, "t", "durability", "page-cache");
     world_set_topic(&world, "t", "min.insync.replicas", "2");
     world_fence(&world, 2);
     EXPECT_IDS(t, elr, 2);
@@ -136,8 +137,26 @@ Test(partition_changes, after_an_unclean_shutdown_a_broker_is_not_eligible) {
     cr_assert_eq(t->leader, 1, "it had stopped cleanly");
 }
 
+Test(partition_changes, of_a_durable_topic_it_stays_eligible_while_it_has_the_log_dir) {
+    const struct image_partition *t = world_topic(&world, "t", IDS(1, 2));
+    const struct image_partition *u = world_topic(&world, "u", IDS(1, 2));
+    image_topic_by_name(world.image, SLICE_LIT("u"))->partitions[0].directories[0] =
+        uuid_from_halves(8, 8);
+    world_fence(&world, 2);
+    world_register(&world, 1, -1);
+    EXPECT_IDS(t, elr, 1);
+    EXPECT_NONE(u, elr);
+    world_register(&world, 1, -1);
+    EXPECT_IDS(t, elr, 1);
+    world_heartbeat(&world, 1, false, false);
+    cr_assert_eq(t->leader, 1);
+    cr_assert_eq(t->leader_recovery_state, LEADER_RECOVERED);
+    cr_assert_eq(u->leader, -1);
+}
+
 Test(partition_changes, when_all_were_unclean_only_the_last_leader_leads_and_recovers) {
     const struct image_partition *t = world_topic(&world, "t", IDS(1, 2));
+    world_set_topic(&world, "t", "durability", "page-cache");
     world_fence(&world, 2);
     world_register(&world, 2, -1);
     world_register(&world, 1, -1); /* while it leads */

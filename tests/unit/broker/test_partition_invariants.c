@@ -158,6 +158,9 @@ Test(partition_invariants, hold_after_every_decision) {
         }
         for (int t = 0; t < TOPICS; t++) {
             (void)world_topic(&world, names[t], IDS(1, 2, 3));
+            if (t > 0) {
+                world_set_topic(&world, names[t], "durability", "page-cache");
+            }
             epochs.led_by[t] = 1;
         }
         for (int i = 0; i < STEPS; i++) {
