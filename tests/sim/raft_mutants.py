@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Breaks raft/ on purpose, one rule at a time, and looks whether the simulation notices.
+"""Breaks raft/ on purpose, one rule at a time, and looks whether a test notices.
 
 usage: raft_mutants.py BUILD_DIR [--seeds N] [NAME ...]
 
-Each mutant is one replacement in one file. It is killed when a seed fails, when an assertion does,
-or when a run of the simulation ends with leaders being missed for too long. A mutant that survives
-is a rule that nothing tests. Needs a build with tests in BUILD_DIR; changes nothing there.
+Each mutant is one replacement in one file. It is killed by the simulation when a seed fails, when an
+assertion does, or when a run ends with leaders being missed for too long; what survives that is left
+to the unit tests. A mutant that survives both is a rule that nothing tests. Needs a build with tests
+in BUILD_DIR; changes nothing there.
 """
 
 import argparse
@@ -19,6 +20,8 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FIRST_SEEDS = 1000
+SIMULATION = "tests/sim/test_sim_raft"
+UNIT_TESTS = [f"tests/unit/raft/test_raft_{name}" for name in ("votes", "epochs", "leader")]
 
 # name, file in raft/, text, what is put in its place
 MUTANTS = [
@@ -90,6 +93,11 @@ MUTANTS = [
      "return FIRST_ELECTION_MIN_MS + ", "return raft->config.election_timeout_ms + "),
     ("check_quorum_never", "raft_leader.c",
      "if (lost_at <= raft->now_ms) {", "if (lost_at < 0) {"),
+    ("refusing_voter_waits_for_its_timeout", "raft_election.c",
+     "    if (free && !log_not_behind(raft, vote->last)) {",
+     "    if (false && free && !log_not_behind(raft, vote->last)) {"),
+    ("new_disk_of_an_observer_asks_voters_only", "raft.c",
+     "    ids[count++] = -1;\n", ""),
     # ---- Epochs
     ("higher_epoch_ignored_in_votes", "raft_election.c",
      "if (vote->epoch > raft->ballot.epoch) {\n        raft_become_unattached",
@@ -176,6 +184,13 @@ MUTANTS = [
      "return raft->leading_told && !raft->change.pending ?", "return raft->leading_told ?"),
     ("change_before_anything_is_committed", "raft_leader.c",
      "return raft->leading_told && !raft->change.pending ?", "return !raft->change.pending ?"),
+    ("new_voter_has_not_caught_up", "raft_leader.c",
+     "if (peer == NULL || peer->caught_up_ms < 0 ||", "if (peer == NULL ||"),
+    ("new_voter_has_fetched_long_ago", "raft_leader.c",
+     " ||\n        peer->fetched_ms < raft->now_ms - NEW_VOTER_FETCHED_MS) {", ") {"),
+    ("a_node_id_twice", "raft_leader.c",
+     "if (voters->keys[i].id == key.id) {\n            return ERROR_DUPLICATE_VOTER;",
+     "if (same_key(voters->keys[i], key)) {\n            return ERROR_DUPLICATE_VOTER;"),
     ("removed_leader_stays", "raft_leader.c",
      "raft_become_resigned(raft); /* it was removed, and that is agreed on now */", ""),
     ("removed_without_commit_cannot_stand", "raft.c",
@@ -186,15 +201,16 @@ MUTANTS = [
 
 
 class Compiler:
-    """Compiles and links the simulation as the build does, with one object of raft/ replaced."""
+    """Compiles and links as the build does, with one object of raft/ replaced."""
 
     def __init__(self, build, scratch):
         self.build = build
         self.scratch = scratch
         commands = subprocess.run(
-            ["ninja", "-C", str(build), "-t", "commands", "tests/sim/test_sim_raft"],
+            ["ninja", "-C", str(build), "-t", "commands", SIMULATION, *UNIT_TESTS],
             check=True, capture_output=True, text=True).stdout.splitlines()
-        self.link = [c for c in commands if " -o tests/sim/test_sim_raft " in c][-1]
+        self.link = {target: [c for c in commands if f" -o {target} " in c][-1]
+                     for target in [SIMULATION, *UNIT_TESTS]}
         self.compile = {}
         for command in commands:
             match = re.search(r" -c (\S*/raft/(\w+\.c))$", command)
@@ -204,8 +220,8 @@ class Compiler:
     def run(self, command):
         return subprocess.run(command, shell=True, cwd=self.build, capture_output=True, text=True)
 
-    def program(self, name, source):
-        """The program with raft/`name` replaced by this source, or None when it is no C."""
+    def mutate(self, name, source):
+        """Makes the library with raft/`name` replaced by this source; false when it is no C."""
         command, path = self.compile[name]
         mutated = self.scratch / name
         mutated.write_text(source)
@@ -216,26 +232,38 @@ class Compiler:
         done = self.run(command)
         if done.returncode != 0:
             print(done.stderr[-2000:], file=sys.stderr)
-            return None
+            return False
         library = self.scratch / "libraft.a"
-        real = (self.build / "raft" / "libraft.a").resolve()
         objects = [p for p in (self.build / "raft" / "libraft.a.p").glob("*.o")
                    if not p.name.endswith(name + ".o")]
         library.unlink(missing_ok=True)
         subprocess.run(["ar", "csr", str(library), str(object_file), *map(str, objects)],
                        check=True)
-        assert real.exists()
+        return True
+
+    def program(self, target):
+        """The program of the build, with that library."""
         program = self.scratch / "mutant"
-        link = self.link.replace("raft/libraft.a", str(library))
+        link = self.link[target].replace("raft/libraft.a", str(self.scratch / "libraft.a"))
         link = re.sub(r" -o \S+", f" -o {program}", link, count=1)
         done = self.run(link)
         if done.returncode != 0:
-            print(done.stderr[-2000:], file=sys.stderr)
-            return None
+            sys.exit(done.stderr[-2000:])
         return program
 
 
-def killed_by(program, seeds):
+def killed_by_unit_test(compiler):
+    """The first test that fails, or None."""
+    for target in UNIT_TESTS:
+        done = subprocess.run([str(compiler.program(target))], capture_output=True, text=True,
+                              timeout=60)
+        match = re.search(r"\[FAIL\] (\S+):", done.stderr + done.stdout)
+        if done.returncode != 0:
+            return match[1] if match else target
+    return None
+
+
+def killed_by_simulation(program, seeds):
     """(seed, how) of the first failure, or None."""
     first = 1
     while first <= seeds:
@@ -264,6 +292,7 @@ def main():
     compiler = Compiler(arguments.build.resolve(), scratch)
     survived = []
     tried = 0
+    by_units = 0
     try:
         for name, file, old, new in MUTANTS:
             if arguments.names and name not in arguments.names:
@@ -271,19 +300,24 @@ def main():
             source = (ROOT / "raft" / file).read_text()
             if source.count(old) != 1:
                 sys.exit(f"{name}: its text is {source.count(old)} times in raft/{file}")
-            program = compiler.program(file, source.replace(old, new))
-            if program is None:
+            if not compiler.mutate(file, source.replace(old, new)):
                 sys.exit(f"{name}: does not compile")
             tried += 1
-            killed = killed_by(program, arguments.seeds)
-            if killed is None:
+            killed = killed_by_simulation(compiler.program(SIMULATION), arguments.seeds)
+            if killed is not None:
+                print(f"killed   {name} at seed {killed[0]}: {killed[1]}", flush=True)
+                continue
+            test = killed_by_unit_test(compiler)
+            by_units += test is not None
+            if test is not None:
+                print(f"killed   {name} by {test}", flush=True)
+            else:
                 survived.append(name)
                 print(f"SURVIVED {name}", flush=True)
-            else:
-                print(f"killed   {name} at seed {killed[0]}: {killed[1]}", flush=True)
     finally:
         shutil.rmtree(scratch)
-    print(f"{tried - len(survived)} of {tried} mutants killed within {arguments.seeds} seeds")
+    print(f"{tried - len(survived)} of {tried} mutants killed, {by_units} of them only by unit tests; "
+          f"at most {arguments.seeds} seeds each")
     return 1 if survived else 0
 
 

@@ -100,6 +100,50 @@ Test(raft_leader, that_nobody_fetches_from_resigns) {
     machine_free(&machine);
 }
 
+static void stand(struct machine *machine) {
+    for (int round = 0; round < 2; round++) { /* the pre-vote, and the vote */
+        uint64_t to_three = machine_sent(machine, RAFT_VOTE, 3)->id;
+        struct raft_reply grants = vote_reply(machine, true);
+        machine_answer(machine, machine_sent(machine, RAFT_VOTE, 2)->id, grants);
+        machine_answer(machine, to_three, grants);
+    }
+    cr_assert_eq(raft_role(machine->raft), RAFT_LEADER);
+}
+
+/* Of five voters, two have fetched what this one has not synced. Its log is cut by another leader,
+ * and it leads again. */
+Test(raft_leader, forgets_what_others_had_in_an_earlier_epoch) {
+    struct machine machine;
+    struct start start = START_EMPTY;
+    start.voters = 5;
+    machine_start(&machine, start);
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    stand(&machine);
+    int64_t base_offset;
+    cr_assert_eq(raft_propose(machine.raft, machine.now_ms, 5, 3, &base_offset), ERROR_NONE);
+    machine_fetch(&machine, key_of(2), 4, 1);
+    machine_fetch(&machine, key_of(3), 4, 1);
+    cr_assert_eq(raft_high_watermark(machine.raft), 0);
+
+    struct raft_request begin = {.kind = RAFT_BEGIN_EPOCH,
+                                 .begin = {.voter = key_of(1), .leader_id = 4, .epoch = 2}};
+    machine_ask(&machine, begin);
+    machine_sync(&machine);
+    struct raft_reply diverges = fetch_reply(&machine);
+    diverges.leader_id = 4;
+    diverges.fetch = RAFT_FETCH_DIVERGING;
+    machine_answer(&machine, machine_sent(&machine, RAFT_FETCH, 4)->id, diverges);
+    cr_assert_eq(raft_end_offset(machine.raft), 0);
+
+    machine_fail(&machine, machine_sent(&machine, RAFT_FETCH, 4)->id, true);
+    machine_tick(&machine, 100);
+    stand(&machine);
+    raft_synced(machine.raft, machine.now_ms, 1, 1);
+    machine_collect(&machine);
+    cr_assert_eq(raft_high_watermark(machine.raft), 0);
+    machine_free(&machine);
+}
+
 /* ---- Voters ---------------------------------------------------------------------------------- */
 
 static enum kafka_error change(struct machine *machine, struct raft_voters voters) {
