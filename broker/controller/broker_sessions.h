@@ -21,12 +21,12 @@ struct image;
 struct broker_sessions;
 
 /* How long after its connection broke a broker may still be heard of over another one. */
-#define BROKER_DISCONNECT_GRACE_MS 200
+#define BROKER_DISCONNECT_GRACE_MS 100
 
 /* How long a new leader waits for the first heartbeat of a broker; for that of the node that led
- * before, which is why there is a new leader, less. */
+ * before less, since its end is the likely reason why there is a new leader. */
 #define BROKER_FIRST_GRACE_MS           1000
-#define BROKER_FIRST_GRACE_OF_LEADER_MS 300
+#define BROKER_FIRST_GRACE_OF_LEADER_MS 100
 
 /* A request that came over no connection: of this node to itself. */
 #define NO_CONNECTION 0

@@ -249,6 +249,7 @@ static void on_leading(void *ctx, int32_t epoch) {
              "epoch=%" PRId32 " offset=%" PRId64, epoch, controller->image->offset);
     open_term(controller);
     controller_brokers_begin(controller->brokers, controller->last_leader);
+    controller->last_leader = -1;
 }
 
 static void on_lost(void *ctx) {
@@ -269,7 +270,7 @@ static void on_leader_changed(void *ctx, int32_t leader_id, int32_t epoch) {
     struct controller *controller = ctx;
     LOG_INFO(controller->node->machine, "controller", "leader of the metadata quorum",
              "leader=%" PRId32 " epoch=%" PRId32, leader_id, epoch);
-    if (leader_id >= 0) {
+    if (leader_id >= 0 && leader_id != controller->node->id) {
         controller->last_leader = leader_id;
     }
     node_controller_changed(controller->node);

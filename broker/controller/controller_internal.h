@@ -31,7 +31,7 @@ struct controller {
     bool opened;
     bool caught_up;
     bool active;         /* leads */
-    int32_t last_leader; /* of the metadata quorum, as last told; -1 */
+    int32_t last_leader; /* of the quorum, other than this node, since it led itself; -1 */
     struct controller_brokers *brokers;
 
     struct list ops;     /* struct controller_op, by last_offset */
