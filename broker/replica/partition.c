@@ -94,6 +94,7 @@ void partition_refresh(struct partition *partition) {
         log_set_config(partition->log, &partition->config.log);
         partition_take_role(partition);
         replica_manager_watch_isr(partition);
+        dir_reports_consider(partition, image);
         partition_advance(partition);
     }
     partition_mark_moved(partition);

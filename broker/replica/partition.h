@@ -91,6 +91,7 @@ struct partition {
 
     bool isr_pending;     /* a change of the ISR was asked for and is not decided */
     struct list isr_link; /* in isr_changes.waiting: to be sent */
+    struct list dir_link; /* in dir_reports.waiting or .reported */
 
     int dir; /* index of the log dir; -1 while it is not known */
     struct log *log;

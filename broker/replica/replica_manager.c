@@ -37,6 +37,7 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     produce_tasks_init(&manager->produce_tasks);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
     replica_manager_isr_init(manager);
+    dir_reports_init(&manager->dir_reports, manager);
     struct slice selector = config_string(shard->node->config, CONFIG_REPLICA_SELECTOR_CLASS);
     manager->rack_aware = slice_equal_str(selector, SELECTOR_RACK_AWARE);
     int64_t slots =
@@ -83,6 +84,7 @@ static struct partition *partition_new(struct replica_manager *manager,
     partition->role_epoch = -1;
     list_init(&partition->led);
     list_init(&partition->isr_link);
+    list_init(&partition->dir_link);
     list_init(&partition->appends);
     list_init(&partition->deletions);
     list_init(&partition->fetches);
@@ -106,6 +108,7 @@ void replica_manager_drop(struct partition *partition) {
     list_remove(&partition->moved);
     list_remove(&partition->led);
     list_remove(&partition->isr_link);
+    list_remove(&partition->dir_link);
     hmap_remove(&partition->manager->partitions, &partition->node);
     partition_free(partition);
 }
@@ -479,6 +482,7 @@ void replica_manager_free(struct replica_manager *manager) {
     deferred_cancel(&manager->drain);
     timer_stop(&manager->isr_timer);
     isr_changes_free(&manager->isr_changes);
+    dir_reports_free(&manager->dir_reports);
     replica_fetchers_free(manager);
     log_removals_free(manager);
     partition_creations_free(manager);

@@ -7,6 +7,7 @@
 #include "base/hmap.h"
 #include "base/list.h"
 #include "broker/node.h"
+#include "broker/replica/dir_reports.h"
 #include "broker/replica/isr_changes.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/produce_task.h"
@@ -31,6 +32,7 @@ struct replica_manager {
     struct list led; /* struct partition.led: leaders with followers */
     struct timer isr_timer;
     struct isr_changes isr_changes;
+    struct dir_reports dir_reports;
 
     struct list fetchers;   /* struct replica_fetcher.link */
     struct list followings; /* struct following.all */

@@ -269,6 +269,10 @@ const char *log_manager_dir_path(const struct log_manager *manager, int index) {
     return "/data";
 }
 
+struct uuid log_manager_dir_id(const struct log_manager *manager, int index) {
+    return uuid_from_halves(9, (uint64_t)index);
+}
+
 int log_manager_dir_count(const struct log_manager *manager) {
     return 1;
 }

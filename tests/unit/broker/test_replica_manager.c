@@ -2,8 +2,12 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 
+#include "broker/controller/controller_channel.h"
+#include "broker/replica/log_manager.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replica_manager.h"
+#include "protocol/generated/assign_replicas_to_dirs_request.h"
+#include "protocol/generated/assign_replicas_to_dirs_response.h"
 #include "replica_world.h"
 
 static struct replica_manager *manager;
@@ -138,4 +142,35 @@ Test(replica_manager, losing_the_leadership_ends_the_waits) {
     cr_assert_eq(leader_error(TOPIC_A), ERROR_NONE);
     produce_free(&produce);
     buffer_release(&batch);
+}
+
+/* ---- Where a replica lies ---------------------------------------------------------------------
+ */
+
+static void answer_report(enum kafka_error error) {
+    struct assign_replicas_to_dirs_response response = {.error_code = (int16_t)error};
+    struct controller_call *call = world.asked;
+    world.asked = NULL;
+    call->fn(call, ERROR_NONE, 0, &response);
+    world_settle();
+}
+
+Test(replica_manager, the_controller_is_told_of_another_dir_until_it_knows) {
+    struct uuid elsewhere = uuid_from_halves(9, 5);
+    world.partitions[TOPIC_A][0].directories = &elsewhere;
+    world_create_topic(TOPIC_A);
+    const struct assign_replicas_to_dirs_request *request = world.asked->build(world.asked, 0);
+    cr_assert_eq(request->broker_epoch, 100);
+    cr_assert_eq(request->directories_count, 1);
+    cr_assert(uuid_equal(request->directories[0].id, log_manager_dir_id(NULL, 0)));
+    cr_assert_eq(request->directories[0].topics[0].partitions[0].partition_index, 0);
+    answer_report(ERROR_STALE_BROKER_EPOCH);
+    cr_assert_null(world.asked);
+    world_advance(500);
+    cr_assert_not_null(world.asked);
+    elsewhere = log_manager_dir_id(NULL, 0);
+    world_create_topic(TOPIC_A);
+    answer_report(ERROR_NONE);
+    world_advance(5000);
+    cr_assert_null(world.asked);
 }
