@@ -1,26 +1,28 @@
 /* DescribeCluster (60): brokers, or on a controller's listener the controllers (KIP-919). */
-#include <string.h>
-
 #include "broker/api/api.h"
 #include "broker/api/cluster_view.h"
-#include "broker/config/config.h"
+#include "broker/controller/controller_request.h"
 #include "broker/node.h"
+#include "broker/quorum/quorum_requests.h"
 #include "broker/server/request.h"
 #include "protocol/generated/describe_cluster_request.h"
 #include "protocol/generated/describe_cluster_response.h"
+#include "raft/quorum.h"
 
 enum { ENDPOINT_BROKERS = 1, ENDPOINT_CONTROLLERS = 2 };
 
-static const struct config_listener *listener_of(const struct request *request, int *index) {
-    const struct config *config = request->at->node->config;
-    for (int i = 0; i < config_listener_count(config); i++) {
-        const struct config_listener *listener = config_listener_at(config, i);
-        if (strcmp(listener->name, request->listener_name) == 0) {
-            *index = i;
-            return listener;
-        }
+static void init_response(const struct request *request, int8_t type,
+                          struct describe_cluster_response *response) {
+    message_init(&describe_cluster_response_desc, response);
+    response->cluster_id = slice_str(request->at->node->cluster_id);
+    response->endpoint_type = type;
+}
+
+static void add_operations(const struct describe_cluster_request *body,
+                           struct describe_cluster_response *response) {
+    if (body->include_cluster_authorized_operations) {
+        response->cluster_authorized_operations = CLUSTER_OPERATIONS_ALL;
     }
-    return NULL;
 }
 
 static void add_brokers(const struct request *request, bool fenced_too, struct arena *arena,
@@ -49,54 +51,75 @@ static void add_brokers(const struct request *request, bool fenced_too, struct a
     }
 }
 
-/* This node is the only controller. */
-static void add_controller(const struct request *request, int listener, struct arena *arena,
-                           struct describe_cluster_response *out) {
-    const struct node *node = request->at->node;
-    const struct config_listener *told = config_advertised(node->config, listener);
-    if (told == NULL) {
-        told = config_listener_at(node->config, listener);
+/* Where a voter is reached: by the listener of the request's name, else by its first. */
+static const struct metadata_endpoint *endpoint_of(const struct voter *voter,
+                                                   const char *listener) {
+    for (int i = 0; i < voter->endpoint_count; i++) {
+        if (slice_equal_str(voter->endpoints[i].name, listener)) {
+            return &voter->endpoints[i];
+        }
     }
-    out->brokers =
-        (struct describe_cluster_response_broker *)arena_array(arena, 1, sizeof(*out->brokers));
-    out->brokers_count = 1;
-    out->brokers[0] = (struct describe_cluster_response_broker){
-        .broker_id = node->id,
-        .host = slice_str(told->host),
-        .port = told->port > 0 ? told->port : node_listener_port(node, request->listener_name),
-    };
-    out->controller_id = node->id;
+    return voter->endpoint_count > 0 ? &voter->endpoints[0] : NULL;
+}
+
+/* The voters of the quorum, this node as it is configured; on shard 0. */
+static void respond_controllers(struct request *request) {
+    const struct describe_cluster_request *body = request->body;
+    const struct quorum *quorum = controller_quorum(request->at->node);
+    const struct voter_set *voters = quorum != NULL ? quorum_voters(quorum) : NULL;
+    int count = voters != NULL ? voters->count : 0;
+    struct describe_cluster_response response;
+    init_response(request, ENDPOINT_CONTROLLERS, &response);
+    response.controller_id = quorum != NULL ? quorum_leader(quorum) : -1;
+    response.brokers =
+        MESSAGE_ARRAY(&request->arena, describe_cluster_response_broker, (size_t)count);
+    for (int i = 0; i < count; i++) {
+        bool self = voters->voters[i].key.id == request->at->node->id;
+        const struct voter *voter = self ? quorum_self(quorum) : &voters->voters[i];
+        const struct metadata_endpoint *endpoint = endpoint_of(voter, request->listener_name);
+        if (endpoint != NULL) {
+            struct describe_cluster_response_broker *out =
+                &response.brokers[response.brokers_count++];
+            out->broker_id = voter->key.id;
+            out->host = endpoint->host;
+            out->port = endpoint->port;
+        }
+    }
+    add_operations(body, &response);
+    request_respond(request, &response);
+}
+
+static void respond_brokers(struct request *request) {
+    const struct describe_cluster_request *body = request->body;
+    struct describe_cluster_response response;
+    init_response(request, ENDPOINT_BROKERS, &response);
+    add_brokers(request, body->include_fenced_brokers, &request->arena, &response);
+    response.controller_id = any_alive_broker(request);
+    add_operations(body, &response);
+    request_respond(request, &response);
+}
+
+static void refuse(struct request *request) {
+    const struct describe_cluster_request *body = request->body;
+    struct describe_cluster_response response;
+    init_response(request, ENDPOINT_BROKERS, &response);
+    bool known =
+        body->endpoint_type == ENDPOINT_BROKERS || body->endpoint_type == ENDPOINT_CONTROLLERS;
+    response.error_code = request->version == 0 ? ERROR_INVALID_REQUEST
+                          : known               ? ERROR_MISMATCHED_ENDPOINT_TYPE
+                                                : ERROR_UNSUPPORTED_ENDPOINT_TYPE;
+    response.error_message = SLICE_LIT("This listener does not serve that endpoint type");
+    request_respond(request, &response);
 }
 
 void api_describe_cluster(struct request *request) {
     const struct describe_cluster_request *body = request->body;
-    struct describe_cluster_response response;
-    int index = -1;
-    const struct config_listener *listener = listener_of(request, &index);
-    int8_t type =
-        listener != NULL && listener->controller ? ENDPOINT_CONTROLLERS : ENDPOINT_BROKERS;
-    message_init(&describe_cluster_response_desc, &response);
-    response.cluster_id = slice_str(request->at->node->cluster_id);
-    response.endpoint_type = type;
-    if (body->endpoint_type != type) {
-        bool known =
-            body->endpoint_type == ENDPOINT_BROKERS || body->endpoint_type == ENDPOINT_CONTROLLERS;
-        response.endpoint_type = 1;
-        response.error_code = request->version == 0 ? ERROR_INVALID_REQUEST
-                              : known               ? ERROR_MISMATCHED_ENDPOINT_TYPE
-                                                    : ERROR_UNSUPPORTED_ENDPOINT_TYPE;
-        response.error_message = SLICE_LIT("This listener does not serve that endpoint type");
-        request_respond(request, &response);
-        return;
-    }
-    if (type == ENDPOINT_CONTROLLERS) {
-        add_controller(request, index, &request->arena, &response);
+    bool controllers = request->scope == API_SCOPE_CONTROLLER;
+    if (body->endpoint_type != (controllers ? ENDPOINT_CONTROLLERS : ENDPOINT_BROKERS)) {
+        refuse(request);
+    } else if (controllers) {
+        request_move(request, &request->at->node->shards[0], respond_controllers);
     } else {
-        add_brokers(request, body->include_fenced_brokers, &request->arena, &response);
-        response.controller_id = any_alive_broker(request);
+        respond_brokers(request);
     }
-    if (body->include_cluster_authorized_operations) {
-        response.cluster_authorized_operations = CLUSTER_OPERATIONS_ALL;
-    }
-    request_respond(request, &response);
 }

@@ -12,7 +12,8 @@
 #include "runtime/log.h"
 #include "runtime/net.h"
 
-#define KEY_ENVELOPE 58
+#define KEY_DESCRIBE_QUORUM 55
+#define KEY_ENVELOPE        58
 
 #define PRINCIPAL_VERSION  0
 #define PRINCIPAL_SIZE_MAX 1024
@@ -79,9 +80,15 @@ static int64_t timeout_ms(const struct request *request) {
     return asked_ms > spent_ms ? asked_ms - spent_ms : 0;
 }
 
+/* Of the quorum Kafka's raft layer tells, in its own words; not to brokers, who try again. */
+static enum kafka_error refusal(const struct request *request) {
+    bool quorum = request->api_key == KEY_DESCRIBE_QUORUM && request->connection_id != 0;
+    return quorum ? ERROR_NOT_LEADER_OR_FOLLOWER : ERROR_NOT_CONTROLLER;
+}
+
 void controller_forward(struct request *request) {
     if (request->scope == API_SCOPE_CONTROLLER || !request->handler->forwardable) {
-        api_respond_error(request, ERROR_NOT_CONTROLLER);
+        api_respond_error(request, refusal(request));
         return;
     }
     struct forward *forward = ARENA_NEW(&request->arena, struct forward);
