@@ -38,6 +38,7 @@ SOURCES = ["base", "runtime", "protocol", "storage", "raft", "broker", "tools", 
 LENGTHS = {
     "checkpoint": 160, "configuration": 200, "groups": 400, "log_dir": 400, "log_dump": 400,
     "meta_properties": 200, "metadata": 400, "metadata_log": 500, "properties": 120,
+    "quorum_fetched": 400,
     "records": 300, "round_trip": 120, "segment": 400, "subscription": 64,
 }  # fmt: skip
 
@@ -77,9 +78,11 @@ PARSERS = {
     "broker/config/config_listener.c": "host_name",
     "broker/config/config_topic_list.c": "",
     "broker/config/config_validate.c": "config_is_.*|config_listener_key",
+    "broker/quorum/fetched.c": "",
     "broker/quorum/metadata_batch.c": "add_.*|.*_build",
     "broker/quorum/metadata_snapshot.c": ".*_write|write_part|snapshot_build",
     "broker/quorum/quorum_state.c": ".*_write",
+    "broker/quorum/voter_set.c": "voter_history.*|voter_set_(copy|remove|encode)|voter_endpoint",
     "broker/group/group_table.c": "",
     "broker/group/subscription.c": "",
     "broker/metadata/apply_broker.c": "",
