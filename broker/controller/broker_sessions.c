@@ -170,6 +170,15 @@ int64_t broker_sessions_deadline(const struct broker_sessions *sessions) {
     return first;
 }
 
+void broker_sessions_excuse(struct broker_sessions *sessions, int64_t now_ms) {
+    LIST_FOREACH(it, &sessions->all) {
+        struct session *session = CONTAINER_OF(it, struct session, link);
+        if (session->deadline_ms < now_ms + BROKER_FIRST_GRACE_MS) {
+            session->deadline_ms = now_ms + BROKER_FIRST_GRACE_MS;
+        }
+    }
+}
+
 int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms, int64_t *epoch) {
     LIST_FOREACH_SAFE(it, &sessions->all) {
         struct session *session = CONTAINER_OF(it, struct session, link);

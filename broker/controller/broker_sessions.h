@@ -70,6 +70,10 @@ bool broker_sessions_stop_seen(const struct broker_sessions *sessions, const str
 /* When broker_sessions_lost() is to be asked next; INT64_MAX: not before something happens. */
 int64_t broker_sessions_deadline(const struct broker_sessions *sessions);
 
+/* This node itself stood still until now (suspended, or out of processor time): what the brokers
+ * sent meanwhile has not been read yet, so each gets the first grace anew. */
+void broker_sessions_excuse(struct broker_sessions *sessions, int64_t now_ms);
+
 /* Ends one session whose time is up and returns the broker's id, -1 when there is none. The caller
  * fences the broker if it still has this epoch and is not fenced, and asks again. */
 int32_t broker_sessions_lost(struct broker_sessions *sessions, int64_t now_ms, int64_t *epoch);

@@ -11,6 +11,9 @@
 #include "runtime/log.h"
 #include "runtime/machine.h"
 
+/* A timer that is so late tells that this node did not run. */
+#define STOOD_STILL_MS 500
+
 struct controller_brokers {
     struct controller *controller;
     struct broker_sessions *sessions;
@@ -73,6 +76,9 @@ static void on_deadline(struct timer *timer) {
     int64_t now_ms = shard_now_ms(shard_of(brokers));
     int64_t epoch;
     int32_t id;
+    if (now_ms - broker_sessions_deadline(brokers->sessions) > STOOD_STILL_MS) {
+        broker_sessions_excuse(brokers->sessions, now_ms);
+    }
     while (controller->active &&
            (id = broker_sessions_lost(brokers->sessions, now_ms, &epoch)) >= 0) {
         const struct image_broker *broker = image_broker(controller->image, id);

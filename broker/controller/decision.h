@@ -162,6 +162,8 @@ struct unregister_broker_response;
 void decide_unregister_broker(struct decision *d, const struct unregister_broker_request *request,
                               struct unregister_broker_response *response);
 
+/* How many ids a broker gets at once. */
+#define PRODUCER_ID_BLOCK 1000
 struct allocate_producer_ids_request;
 struct allocate_producer_ids_response;
 void decide_allocate_producer_ids(struct decision *d,
@@ -222,26 +224,6 @@ void decide_unclean_leaders(struct decision *d);
 void add_elr_records(struct decision *d);
 
 /* ---- This node's own ------------------------------------------------------------------------- */
-
-/* What this broker says of itself (decide_broker.c). */
-struct broker_registration {
-    struct uuid incarnation_id;
-    const struct image_endpoint *endpoints;
-    int endpoint_count;
-    const struct uuid *log_dirs;
-    int log_dir_count;
-    struct slice rack; /* may be null */
-};
-
-/* Registration of a new incarnation, fenced. Its epoch is the offset of the record. */
-void decide_register_broker(struct decision *d, const struct broker_registration *registration);
-
-/* Unfences it, and gives it the partitions that have no leader and can have this one. */
-void decide_unfence_broker(struct decision *d);
-
-/* The next block of producer ids: *first is its first. */
-#define PRODUCER_ID_BLOCK 1000
-void decide_producer_ids(struct decision *d, int64_t *first);
 
 /* A request that creates `name` as auto-creation does, internal topics with their own settings; in
  * the arena. */

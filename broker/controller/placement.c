@@ -1,5 +1,7 @@
 /* Where replicas of new partitions go. */
-#include "broker/controller/decision.h"
+#include <limits.h>
+
+#include "broker/controller/partition_change.h"
 #include "protocol/generated/partition_record.h"
 #include "protocol/message.h"
 #include "runtime/machine.h"
@@ -21,6 +23,12 @@ static int turn_in_rack(const struct image *image, const struct image_broker *br
     return turn;
 }
 
+/* Whether new replicas may go to the broker: some log dir of it takes them. */
+static bool takes_replicas(const struct image_broker *broker) {
+    return !broker->in_controlled_shutdown &&
+           (broker->log_dir_count == 0 || broker->cordoned_log_dir_count < broker->log_dir_count);
+}
+
 /* Ids of the brokers in the order they get replicas: the first of each rack, the second of each
  * rack, and so on. */
 static int in_turn(const struct image *image, bool fenced, int32_t *out) {
@@ -29,7 +37,7 @@ static int in_turn(const struct image *image, bool fenced, int32_t *out) {
         found = 0;
         LIST_FOREACH(it, &image->brokers) {
             const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
-            if (!broker->in_controlled_shutdown && broker->fenced == fenced &&
+            if (takes_replicas(broker) && broker->fenced == fenced &&
                 turn_in_rack(image, broker) == turn) {
                 out[count++] = broker->id;
                 found++;
@@ -37,6 +45,36 @@ static int in_turn(const struct image *image, bool fenced, int32_t *out) {
         }
     }
     return count;
+}
+
+/* How many of the chosen brokers are in the rack of `id`. */
+static int used_in_rack(const struct image *image, const int32_t *chosen, int count, int32_t id) {
+    const struct image_broker *broker = image_broker(image, id);
+    int used = 0;
+    for (int i = 0; i < count; i++) {
+        used += same_rack(image_broker(image, chosen[i]), broker);
+    }
+    return used;
+}
+
+/* The replicas of one partition: from `start` on in the order, those first whose rack has fewest;
+ * behind the active brokers the fenced ones. */
+static void place_one(const struct image *image, const int32_t *order, int active, uint64_t start,
+                      int count, int32_t *chosen) {
+    for (int r = 0; r < count; r++) {
+        int fewest = INT_MAX;
+        for (int i = 0; i < active && r < active && fewest > 0; i++) {
+            int32_t id = order[(start + (uint64_t)i) % (uint64_t)active];
+            int used = used_in_rack(image, chosen, r, id);
+            if (used < fewest && !ids_contain(chosen, r, id)) {
+                fewest = used;
+                chosen[r] = id;
+            }
+        }
+        if (r >= active) {
+            chosen[r] = order[r];
+        }
+    }
 }
 
 struct verdict place_replicas(struct decision *d, int32_t partition_count,
@@ -61,10 +99,7 @@ struct verdict place_replicas(struct decision *d, int32_t partition_count,
     uint64_t start = random_below(d->machine, (uint64_t)active);
     for (int32_t p = 0; p < partition_count; p++) {
         int32_t *of = *replicas + (size_t)p * (size_t)replication_factor;
-        for (int r = 0; r < replication_factor; r++) {
-            of[r] = r < active ? order[(start + (uint64_t)p + (uint64_t)r) % (uint64_t)active]
-                               : order[r];
-        }
+        place_one(d->image, order, active, start + (uint64_t)p, replication_factor, of);
     }
     return VERDICT_OK;
 }

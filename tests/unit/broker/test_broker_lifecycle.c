@@ -339,3 +339,10 @@ Test(broker_lifecycle, another_epoch_begins_a_session_anew) {
     broker_sessions_connection_closed(world.sessions, 1, 5000);
     cr_assert_eq(lost(9000), -1);
 }
+
+Test(broker_lifecycle, when_the_controller_stood_still_nobody_is_lost_at_once) {
+    broker_sessions_heard(world.sessions, 5, 50, 0, 1, 1000);
+    broker_sessions_excuse(world.sessions, 60000);
+    cr_assert_eq(lost(60000 + BROKER_FIRST_GRACE_MS - 1), -1);
+    cr_assert_eq(lost(60000 + BROKER_FIRST_GRACE_MS), 5);
+}

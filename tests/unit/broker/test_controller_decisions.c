@@ -8,6 +8,10 @@
 #include "broker/metadata/features.h"
 #include "protocol/generated/alter_configs_request.h"
 #include "protocol/generated/alter_configs_response.h"
+#include "protocol/generated/broker_heartbeat_request.h"
+#include "protocol/generated/broker_heartbeat_response.h"
+#include "protocol/generated/broker_registration_request.h"
+#include "protocol/generated/broker_registration_response.h"
 #include "protocol/generated/create_partitions_request.h"
 #include "protocol/generated/create_partitions_response.h"
 #include "protocol/generated/create_topics_request.h"
@@ -52,20 +56,34 @@ static void commit(void) {
     next_decision();
 }
 
-static void add_broker(int32_t id, const char *rack) {
-    struct image_endpoint endpoint = {
-        .name = SLICE_LIT("PLAINTEXT"), .host = SLICE_LIT("h"), .port = 9092};
+static void register_broker(int32_t id, const char *rack) {
+    struct broker_registration_request_feature feature = {SLICE_LIT(FEATURE_METADATA_VERSION), 7,
+                                                          METADATA_VERSION_LATEST};
     struct uuid directory = uuid_from_halves(1, (uint64_t)id);
-    struct broker_registration registration = {.endpoints = &endpoint,
-                                               .endpoint_count = 1,
-                                               .log_dirs = &directory,
-                                               .log_dir_count = 1,
-                                               .rack = slice_str(rack)};
-    d.node_id = id;
-    decide_register_broker(&d, &registration);
+    struct broker_registration_request request;
+    struct broker_registration_response response;
+    message_init(&broker_registration_request_desc, &request);
+    request.broker_id = id;
+    request.rack = slice_str(rack);
+    request.features = &feature;
+    request.features_count = 1;
+    request.log_dirs = &directory;
+    request.log_dirs_count = 1;
+    decide_broker_registration(&d, &request, &response);
+    cr_assert_eq(response.error_code, ERROR_NONE);
     commit();
-    d.node_id = id;
-    decide_unfence_broker(&d);
+}
+
+static void add_broker(int32_t id, const char *rack) {
+    register_broker(id, rack);
+    struct broker_heartbeat_request request;
+    struct broker_heartbeat_response response;
+    message_init(&broker_heartbeat_request_desc, &request);
+    request.broker_id = id;
+    request.broker_epoch = image_broker(image, id)->epoch;
+    request.current_metadata_offset = image->offset;
+    decide_broker_heartbeat(&d, &request, &response);
+    cr_assert(!response.is_fenced);
     commit();
 }
 
@@ -249,11 +267,7 @@ Test(controller_decisions, configs_of_a_new_topic_are_checked_and_kept) {
 Test(controller_decisions, replicas_go_to_racks_in_turn_and_never_first_to_a_fenced_broker) {
     add_broker(2, "b");
     add_broker(3, "b");
-    d.node_id = 4;
-    struct uuid directory = uuid_from_halves(1, 4);
-    struct broker_registration fenced = {.log_dirs = &directory, .log_dir_count = 1};
-    decide_register_broker(&d, &fenced);
-    commit();
+    register_broker(4, NULL);
     cr_assert_eq(create("t", 6, 4), ERROR_NONE);
     cr_assert_eq(create("u", 1, 5), ERROR_INVALID_REPLICATION_FACTOR);
     commit();
@@ -429,13 +443,36 @@ Test(controller_decisions, configured_topics_are_created_where_they_are_missing)
     cr_assert_null(configured_topics_request(&d));
 }
 
-Test(controller_decisions, blocks_of_producer_ids_do_not_overlap) {
-    int64_t first;
-    int64_t second;
-    decide_producer_ids(&d, &first);
+/* How many of the partition's replicas are in the most used rack: 0, 1 and 2, by the broker's id.
+ */
+static int most_in_a_rack(const struct image_partition *partition) {
+    int used[3] = {0};
+    int most = 0;
+    for (int32_t i = 0; i < partition->replica_count; i++) {
+        int rack = partition->replicas[i] < 4 ? 0 : partition->replicas[i] == 4 ? 1 : 2;
+        most = ++used[rack] > most ? used[rack] : most;
+    }
+    return most;
+}
+
+Test(controller_decisions, no_rack_has_two_replicas_while_another_has_none, .init = NULL) {
+    start(NULL, 0); /* broker 1 has no rack, which is one as well */
+    add_broker(2, NULL);
+    add_broker(3, NULL);
+    add_broker(4, "b");
+    add_broker(5, "c");
+    cr_assert_eq(create("t", 20, 3), ERROR_NONE);
+    cr_assert_eq(create("u", 20, 4), ERROR_NONE);
     commit();
-    decide_producer_ids(&d, &second);
-    commit();
-    cr_assert_eq(second, first + PRODUCER_ID_BLOCK);
-    cr_assert_eq(image->next_producer_id, second + PRODUCER_ID_BLOCK);
+    const struct image_topic *t = image_topic_by_name(image, SLICE_LIT("t"));
+    const struct image_topic *u = image_topic_by_name(image, SLICE_LIT("u"));
+    int led[6] = {0};
+    for (int32_t p = 0; p < 20; p++) {
+        cr_assert_eq(most_in_a_rack(&t->partitions[p]), 1);
+        cr_assert_eq(most_in_a_rack(&u->partitions[p]), 2);
+        led[t->partitions[p].leader]++;
+    }
+    for (int id = 1; id <= 5; id++) {
+        cr_assert_eq(led[id], 4, "leaders are spread evenly");
+    }
 }
