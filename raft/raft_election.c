@@ -357,7 +357,8 @@ static int64_t succession_delay(struct raft *raft, const struct raft_end_epoch *
 }
 
 void raft_on_end_epoch(struct raft *raft, uint64_t token, const struct raft_end_epoch *end) {
-    if (end->leader_id < 0 || end->epoch < 0) {
+    if (end->leader_id < 0 || end->epoch < 0 || end->preferred_count < 0 ||
+        end->preferred_count > RAFT_VOTERS_MAX) {
         raft_emit_reply(raft, token, RAFT_END_EPOCH, ERROR_INVALID_REQUEST);
         return;
     }

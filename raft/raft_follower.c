@@ -24,7 +24,9 @@ static void append_batches(struct raft *raft, uint64_t id, const struct raft_bat
     int64_t base_offset = raft->log.end_offset;
     while (taken < count) {
         const struct raft_batch *batch = &batches[taken];
-        if (batch->base_offset != raft->log.end_offset || batch->count <= 0 ||
+        bool voters_possible = batch->voters == NULL || (batch->voters->count >= 1 &&
+                                                         batch->voters->count <= RAFT_VOTERS_MAX);
+        if (!voters_possible || batch->base_offset != raft->log.end_offset || batch->count <= 0 ||
             batch->epoch < raft_log_last(&raft->log).epoch || batch->epoch > raft->ballot.epoch) {
             break;
         }

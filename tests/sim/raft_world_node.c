@@ -377,6 +377,15 @@ static void on_snapshot(struct world *world, struct node *node, const struct eve
     raft_snapshot_installed(node->raft, world->now_ms, disk->start, &world->sets[disk->start_set]);
 }
 
+static void on_snapshot_part(struct world *world, struct node *node, const struct event *event) {
+    struct node *from = event->from >= 0 ? &world->nodes[event->from] : NULL;
+    if (from != NULL && from->raft != NULL && !net_loses(world, node->id, event->from)) {
+        raft_snapshot_fetched(from->raft, world->now_ms, node->disk.key);
+        node_settle(world, from, NULL);
+        raft_snapshot_progress(node->raft, world->now_ms);
+    }
+}
+
 static void on_request(struct world *world, struct node *node, const struct message *message) {
     if (world->token_count == world->token_cap) {
         world->token_cap = world->token_cap == 0 ? 256 : world->token_cap * 2;
@@ -458,7 +467,7 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
         on_snapshot(world, node, event);
         break;
     case EVENT_SNAPSHOT_PART:
-        raft_snapshot_progress(node->raft, world->now_ms);
+        on_snapshot_part(world, node, event);
         break;
     case EVENT_PROPOSE:
     case EVENT_FAULT:
