@@ -57,7 +57,6 @@ static void on_created(struct work *work) {
     if (result == 0) {
         create->log = creation->log;
         creation->log = NULL;
-        manager->dirs[create->dir].partition_count++;
     } else if (result != -ESTALE) {
         LOG_ERROR(manager->node->machine, "storage", "log cannot be created",
                   "dir=%s reason=\"%s\"", creation->path,
@@ -65,6 +64,9 @@ static void on_created(struct work *work) {
         if (result == -EIO) {
             log_dir_fail(&manager->dirs[create->dir], result);
         }
+    }
+    if (result != 0) {
+        manager->dirs[create->dir].partition_count--;
     }
     creation_free(creation);
     finish(create, result);
@@ -102,6 +104,7 @@ static void begin_create(struct post *post) {
     log_options_of(manager, create->topic, create->topic_id, create->dir, &creation->options);
     creation->options.directory = creation->path;
     list_append(&manager->creations, &creation->link);
+    manager->dirs[create->dir].partition_count++; /* those that come with it go elsewhere */
     create->state = creation;
     work_submit(manager->node->shards[0].shard, &create->work, run_create, on_created);
 }
