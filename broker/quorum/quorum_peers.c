@@ -457,8 +457,15 @@ static void on_answer(struct peer_call *peer_call, const struct peer_answer *ans
     uint64_t id = call->id;
     int64_t now_ms = quorum_now_ms(quorum);
     struct raft_reply reply;
-    quorum->fetched.count = call->request.kind == RAFT_FETCH ? 0 : quorum->fetched.count;
-    if (answer->result == 0 && read_answer(call, answer, &reply)) {
+    /* While an effect is under way, what an earlier fetch brought may be about to be appended. */
+    bool occupied =
+        call->request.kind == RAFT_FETCH && quorum->barrier && quorum->fetched.count > 0;
+    if (call->request.kind == RAFT_FETCH && !occupied) {
+        quorum->fetched.count = 0;
+    }
+    if (occupied) {
+        raft_request_failed(quorum->raft, now_ms, id, false);
+    } else if (answer->result == 0 && read_answer(call, answer, &reply)) {
         note_committed(quorum, &reply);
         bool records = reply.kind == RAFT_FETCH && quorum->fetched.id == id;
         raft_answer(quorum->raft, now_ms, id, &reply, records ? quorum->fetched.batches : NULL,
