@@ -1,6 +1,7 @@
 /* RemoveRaftVoter (81): a controller is no voter any more (KIP-853). */
 #include "broker/api/api.h"
 #include "broker/api/quorum_answer.h"
+#include "broker/controller/controller_request.h"
 #include "broker/node.h"
 #include "protocol/generated/remove_raft_voter_request.h"
 #include "protocol/generated/remove_raft_voter_response.h"
@@ -11,12 +12,17 @@ struct removal {
 };
 
 static void respond(struct quorum_change *change, enum kafka_error error) {
+    struct request *request = CONTAINER_OF(change, struct removal, change)->request;
+    if (error == ERROR_NOT_LEADER_OR_FOLLOWER && request->scope == API_SCOPE_BROKER) {
+        controller_forward(request); /* not the leader any more */
+        return;
+    }
     struct remove_raft_voter_response response;
     message_init(&remove_raft_voter_response_desc, &response);
     response.error_code = (int16_t)error;
     response.error_message =
         error == ERROR_NONE ? SLICE_NULL : slice_str(error_message((int16_t)error));
-    request_respond(CONTAINER_OF(change, struct removal, change)->request, &response);
+    request_respond(request, &response);
 }
 
 static void run(struct request *request) {
@@ -35,5 +41,9 @@ static void run(struct request *request) {
 }
 
 void api_remove_raft_voter(struct request *request) {
-    request_move(request, &request->at->node->shards[0], run);
+    if (request->scope == API_SCOPE_BROKER) {
+        controller_query(request, run);
+    } else {
+        request_move(request, &request->at->node->shards[0], run);
+    }
 }
