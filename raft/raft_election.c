@@ -422,6 +422,7 @@ void raft_election_tick(struct raft *raft) {
     case RAFT_UNATTACHED:
     case RAFT_FOLLOWER:
         if (stands) {
+            raft->doubted = true; /* if it is refused, it does not wait as long once more */
             raft_become_prospective(raft);
         } else if (raft->role == RAFT_FOLLOWER) {
             go_astray(raft);

@@ -6,7 +6,7 @@
 #include "raft/raft_log.h"
 
 /* Observers that a leader remembers; the one that was heard of least recently makes room. */
-#define OBSERVERS_MAX 64
+#define OBSERVERS_MAX 1000
 
 /*
  * When a node that has heard of no leader since it started stands for the first time, at random in

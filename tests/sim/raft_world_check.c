@@ -190,7 +190,7 @@ static bool role_possible(const struct world *world, const struct node *node) {
     return false;
 }
 
-void check_node(struct world *world, const struct node *node) {
+void check_node(struct world *world, struct node *node) {
     const struct raft *raft = node->raft;
     if (!role_possible(world, node)) {
         world_fail(world, "node %d: role %d with leader %d", node->id, (int)raft_role(raft),
@@ -202,7 +202,7 @@ void check_node(struct world *world, const struct node *node) {
     if (node->queued > 0) {
         return; /* its disk is behind */
     }
-    const struct disk *disk = &node->disk;
+    struct disk *disk = &node->disk;
     if (raft_epoch(raft) != disk->ballot.epoch && world->canary != RAFT_CANARY_VOTES) {
         world_fail(world, "node %d is in epoch %d and its disk is not", node->id, raft_epoch(raft));
     }

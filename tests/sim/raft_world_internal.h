@@ -35,6 +35,9 @@ struct disk {
     int64_t synced;
     int64_t undead_end; /* the end before a truncation that a crash may undo; 0: none */
     uint64_t generation;
+    int64_t set_end; /* disk_set() has looked so far, in this generation */
+    int32_t set;
+    uint64_t set_generation;
     /* Votes that others saw, and epochs: over all incarnations. */
     int32_t voted_epoch;
     struct raft_key voted;
@@ -224,7 +227,7 @@ void check_leading(struct world *world, const struct node *node, int32_t epoch);
 void check_vote(struct world *world, struct node *node, struct raft_key candidate, int32_t epoch);
 
 /* The machine and the disk agree, and the role is possible. */
-void check_node(struct world *world, const struct node *node);
+void check_node(struct world *world, struct node *node);
 
 /* ---- raft_world_events.c: time and the network ----------------------------------------------- */
 
@@ -257,7 +260,7 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
 void node_settle(struct world *world, struct node *node, const struct entry *fetched);
 
 /* The newest voter set of a log. */
-int32_t disk_set(const struct disk *disk);
+int32_t disk_set(struct disk *disk);
 
 /* ---- raft_world_faults.c: faults and the operator -------------------------------------------- */
 

@@ -7,13 +7,17 @@
 
 /* ---- The disk -------------------------------------------------------------------------------- */
 
-int32_t disk_set(const struct disk *disk) {
-    for (int64_t i = disk->end - 1; i >= disk->start.offset; i--) {
-        if (disk->entries[i].set != NO_SET) {
-            return disk->entries[i].set;
-        }
+int32_t disk_set(struct disk *disk) {
+    if (disk->set_generation != disk->generation || disk->set_end == 0) {
+        disk->set = disk->start_set;
+        disk->set_end = disk->start.offset;
+        disk->set_generation = disk->generation;
     }
-    return disk->start_set;
+    for (; disk->set_end < disk->end; disk->set_end++) {
+        int32_t set = disk->entries[disk->set_end].set;
+        disk->set = set != NO_SET ? set : disk->set;
+    }
+    return disk->set;
 }
 
 static int64_t disk_delay(struct world *world, const struct node *node) {
@@ -349,6 +353,7 @@ void node_wipe(struct world *world, struct node *node) {
     disk->start_set = 0;
     disk->end = 0;
     disk->synced = 0;
+    disk->generation++;
     disk->voted_epoch = 0;
 }
 
