@@ -41,9 +41,11 @@ struct lane {
     struct timer timer; /* the next step, or the end of patience */
     bool knows_leader;
     int leader;
-    int64_t producer_id; /* -1: not yet */
-    int64_t next;        /* number of the record under way, or offset to fetch */
-    bool resting;        /* paused, with nothing on its way */
+    int32_t leader_epoch; /* the latest that was heard of: a node that was cut off may tell an old
+                             one (KIP-320) */
+    int64_t producer_id;  /* -1: not yet */
+    int64_t next;         /* number of the record under way, or offset to fetch */
+    bool resting;         /* paused, with nothing on its way */
     int64_t last_ack_us;
     int64_t longest_gap_us;
     int64_t values[RECORDS_MAX]; /* producer: offset by number; consumer: number by offset */
@@ -147,7 +149,9 @@ static void leader_told(void *ctx, const void *answer) {
     for (int32_t i = 0; topic != NULL && i < topic->partitions_count; i++) {
         const struct metadata_response_partition *partition = &topic->partitions[i];
         if (partition->partition_index == lane->partition && partition->leader_id >= 1 &&
-            partition->leader_id <= CLUSTER_NODES) {
+            partition->leader_id <= CLUSTER_NODES &&
+            partition->leader_epoch >= lane->leader_epoch) {
+            lane->leader_epoch = partition->leader_epoch;
             lane->knows_leader = true;
             lane->leader = partition->leader_id - 1;
             lane->target = lane->leader;
@@ -256,6 +260,7 @@ static void produce_step(struct lane *lane) {
     } else if (lane->producer_id < 0) {
         struct init_producer_id_request request;
         message_init(&init_producer_id_request_desc, &request);
+        request.transactional_id = SLICE_NULL;
         ask(lane, 22, 4, &request, id_told);
     } else if (!lane->knows_leader) {
         ask_metadata(lane, leader_told);
