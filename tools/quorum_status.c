@@ -72,6 +72,7 @@ static bool ask(const char *host, uint16_t port) {
     close(fd);
     struct rpc rpc;
     if (!rpc_open(&rpc, host, port)) {
+        rpc_close(&rpc);
         return false;
     }
     struct describe_quorum_request_partition_data partition = {.partition_index = 0};

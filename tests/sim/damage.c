@@ -168,8 +168,14 @@ bool damage_cannot_be_told(const struct damage_image *image, const struct damage
     }
     const char *to = image->files[damage->file].path;
     const char *from = image->files[damage->param].path;
-    return strstr(to, ".log") != NULL && strstr(from, ".log") != NULL && named_by_offset(to) &&
-           named_by_offset(from) && strncmp(strrchr(to, '/'), strrchr(from, '/'), 21) == 0;
+    if (!named_by_offset(to) || !named_by_offset(from)) {
+        return false;
+    }
+    bool same_offset = strncmp(strrchr(to, '/'), strrchr(from, '/'), 21) == 0;
+    bool compacted = strstr(to, "__consumer_offsets") != NULL;
+    bool segments = strstr(to, ".log") != NULL && strstr(from, ".log") != NULL;
+    bool snapshots = strstr(to, ".snapshot") != NULL && strstr(from, ".snapshot") != NULL;
+    return (segments && (same_offset || compacted)) || (snapshots && compacted);
 }
 
 int64_t damage_param_count(const struct damage_image *image, enum damage_kind kind, int index) {

@@ -52,7 +52,9 @@ struct damage {
 };
 
 /* A whole segment of another log that begins at the same offset says nothing of whose it is: such
- * damage leaves a valid directory, of other contents, and is not tried. */
+ * damage leaves a valid directory, of other contents, and is not tried. A log that is compacted may
+ * have holes, so there it may begin anywhere, and the batches that a snapshot tells of may be gone.
+ */
 bool damage_cannot_be_told(const struct damage_image *image, const struct damage *damage);
 
 /* How many params a kind has for a file; 0 when it does not apply. */

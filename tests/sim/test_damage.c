@@ -7,6 +7,7 @@
  *
  *     SIM_DAMAGE=1                     every damage; SIM_DAMAGE=97 every 97th bit and byte
  *     SIM_DAMAGE_PART=0/2              the first half of them, for two processes side by side
+ *     tests/sim/run-damage             every damage, in parts, over several days if need be
  *     SIM_DAMAGE_CASE="clean:1234"     one damage by its number, SIM_LOG=1 with the node's log
  */
 #include <criterion/criterion.h>

@@ -453,7 +453,7 @@ int bench_options_parse(int argc, char **argv, struct bench_options *out, bool *
     }
     struct reading reading = {.options = out};
     int option;
-    optind = 1;
+    optind = 0; /* begins anew, whatever was parsed before */
     while ((option = getopt_long(argc, argv, "b:r:s:n:c:i:a:C:t:p:w:d:qh", long_options, NULL)) !=
            -1) {
         if (option == 'h') {
