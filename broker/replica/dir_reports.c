@@ -61,7 +61,7 @@ static void send(struct deferred *deferred) {
         timer_running(&reports->retry)) {
         return;
     }
-    const struct image_broker *self = image_broker(shard->image, shard->node->id);
+    const struct image_broker *self = replica_manager_self(reports->manager);
     if (self == NULL) {
         timer_start(&reports->retry, RETRY_MS);
         return;

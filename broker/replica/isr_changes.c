@@ -109,6 +109,10 @@ static void send(struct deferred *deferred) {
         timer_running(&changes->retry)) {
         return;
     }
+    if (replica_manager_self(changes->manager) == NULL) {
+        timer_start(&changes->retry, RETRY_MS);
+        return;
+    }
     fill_request(changes);
     changes->under_way = true;
     changes->call = (struct controller_call){

@@ -215,7 +215,7 @@ static void fetcher_step(struct deferred *deferred) {
     if (outlook.due_ms != INT64_MAX) {
         timer_start(&fetcher->timer, outlook.due_ms - now);
     }
-    if (outlook.busy || fetcher->peer == NULL) {
+    if (outlook.busy || fetcher->peer == NULL || replica_manager_self(fetcher->manager) == NULL) {
         return;
     }
     if (outlook.lost) {

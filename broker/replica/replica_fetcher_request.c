@@ -165,7 +165,7 @@ static int32_t fetch_wait_ms(const struct replica_fetcher *fetcher) {
 static const void *fetch_build(struct peer_call *call, int16_t version) {
     struct replica_fetcher *fetcher = CONTAINER_OF(call, struct replica_fetcher, fetch);
     const struct node_shard *shard = fetcher->manager->shard;
-    const struct image_broker *self = image_broker(shard->image, shard->node->id);
+    const struct image_broker *self = replica_manager_self(fetcher->manager);
     arena_reset(&fetcher->arena);
     struct fetch_request *body = ARENA_NEW(&fetcher->arena, struct fetch_request);
     message_init(&fetch_request_desc, body);

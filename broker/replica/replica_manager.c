@@ -51,6 +51,12 @@ bool replica_selector_is_rack_aware(const struct replica_manager *manager) {
     return manager->rack_aware;
 }
 
+const struct image_broker *replica_manager_self(const struct replica_manager *manager) {
+    const struct node *node = manager->shard->node;
+    const struct image_broker *self = image_broker(manager->shard->image, node->id);
+    return self != NULL && uuid_equal(self->incarnation_id, node->incarnation_id) ? self : NULL;
+}
+
 /* ---- Partitions -------------------------------------------------------------------------------
  */
 

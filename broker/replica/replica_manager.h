@@ -15,6 +15,7 @@
 #include "runtime/machine.h"
 
 struct fetch_sessions;
+struct image_broker;
 
 struct replica_manager {
     struct node_shard *shard;
@@ -57,6 +58,10 @@ struct partition *replica_manager_find(const struct replica_manager *manager, st
 
 /* Whether consumers are sent to a replica in their rack (KIP-392). */
 bool replica_selector_is_rack_aware(const struct replica_manager *manager);
+
+/* The registration of this very process; NULL while the image does not have it: until then nobody
+ * is told anything, for it would be taken for the word of the process before. */
+const struct image_broker *replica_manager_self(const struct replica_manager *manager);
 
 /* Takes a partition without log and without waits out of the map and frees it. */
 void replica_manager_drop(struct partition *partition);

@@ -444,6 +444,10 @@ void world_delete_topic(int topic) {
     tell_change(topic, IMAGE_TOPIC_DELETED);
 }
 
+void world_brokers_changed(void) {
+    tell_change(TOPIC_A, IMAGE_BROKERS_CHANGED);
+}
+
 void world_elect(int topic, int32_t index, int32_t leader) {
     struct image_partition *partition = &world.partitions[topic][index];
     partition->leader = leader;

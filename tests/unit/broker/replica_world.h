@@ -125,6 +125,9 @@ void world_sync(int topic, int32_t index, int result);
 void world_sync_all(void);
 void world_delete_topic(int topic);
 
+/* The brokers of the image are others. */
+void world_brokers_changed(void);
+
 /* Another leader, in a new epoch. */
 void world_elect(int topic, int32_t index, int32_t leader);
 

@@ -120,6 +120,15 @@ Test(replication_follower, it_says_who_it_is_and_what_it_has) {
     cr_assert_eq(partition->log_start_offset, 0);
 }
 
+Test(replication_follower, it_asks_nothing_before_this_process_is_registered) {
+    world.node.incarnation_id = uuid_from_halves(7, 7);
+    world_elect(TOPIC_A, 0, 3);
+    cr_assert_null(world_call(3, 1), "the image has the process before");
+    world.brokers[0].incarnation_id = world.node.incarnation_id;
+    world_brokers_changed();
+    cr_assert_not_null(world_call(3, 1));
+}
+
 Test(replication_follower, what_it_was_given_is_synced_before_it_asks_again) {
     sent(2);
     add_batch(2, 6);
