@@ -110,6 +110,7 @@ struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter) {
     *peer = (struct peer){.key = key,
                           .voter = voter,
                           .match_offset = -1,
+                          .heard_ms = raft->now_ms,
                           .fetched_ms = -1,
                           .fetched_end = -1,
                           .caught_up_ms = -1,

@@ -47,6 +47,7 @@ struct peer {
     bool told;        /* resigned: it has answered */
 
     int64_t match_offset; /* synced there, as it said in this epoch; -1: unknown */
+    int64_t heard_ms;     /* it listens: for check-quorum, whose clock starts with the epoch */
     int64_t fetched_ms;   /* -1: not in this epoch */
     int64_t fetched_end;  /* this leader's log end at that time */
     int64_t caught_up_ms; /* -1: never */

@@ -205,6 +205,7 @@ void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *f
     struct peer *peer = fetching_peer(raft, fetch->replica);
     if (peer != NULL) {
         note_caught_up(raft, peer, fetch->from.offset);
+        peer->heard_ms = raft->now_ms;
         peer->fetched_ms = raft->now_ms;
         /* It knows who leads: no need to tell it before it falls silent. */
         peer->send_at_ms = raft->now_ms + raft->config.fetch_timeout_ms / 2;
@@ -230,7 +231,7 @@ void raft_snapshot_fetched(struct raft *raft, int64_t now_ms, struct raft_key re
     raft->now_ms = now_ms;
     struct peer *peer = raft->role == RAFT_LEADER ? raft_peer(raft, replica) : NULL;
     if (peer != NULL) {
-        peer->fetched_ms = now_ms;
+        peer->heard_ms = now_ms;
     }
 }
 
@@ -399,7 +400,8 @@ void raft_leader_begin(struct raft *raft) {
         peer->request_id = 0;
         peer->send_at_ms = raft->now_ms;
         peer->match_offset = -1;
-        peer->fetched_ms = raft->now_ms; /* the clock of check-quorum starts here */
+        peer->heard_ms = raft->now_ms;
+        peer->fetched_ms = -1;
         peer->fetched_end = -1;
         peer->caught_up_ms = -1;
         peer->told_hw = -1;
@@ -423,7 +425,7 @@ static int64_t quorum_lost_at(const struct raft *raft) {
     }
     for (int i = 0; i < raft->peer_count; i++) {
         if (raft->peers[i].voter) {
-            values[count++] = raft->peers[i].fetched_ms;
+            values[count++] = raft->peers[i].heard_ms;
         }
     }
     return majority_value(values, count) + check_quorum_ms(raft);

@@ -100,6 +100,21 @@ Test(raft_leader, that_nobody_fetches_from_resigns) {
     machine_free(&machine);
 }
 
+Test(raft_leader, knows_of_who_never_fetched_that_it_never_did) {
+    struct machine machine = leader(true);
+    struct raft_replica replica;
+    cr_assert(raft_replica_at(machine.raft, machine.now_ms, 0, &replica));
+    cr_assert_eq(replica.key.id, 1);
+    for (int i = 1; i < 3; i++) {
+        cr_assert(raft_replica_at(machine.raft, machine.now_ms, i, &replica));
+        bool fetched = replica.key.id == 2;
+        cr_assert_eq(replica.fetched_ms, fetched ? machine.now_ms : -1);
+        cr_assert_eq(replica.end_offset, fetched ? 1 : -1);
+    }
+    cr_assert(!raft_replica_at(machine.raft, machine.now_ms, 3, &replica));
+    machine_free(&machine);
+}
+
 static void stand(struct machine *machine) {
     for (int round = 0; round < 2; round++) { /* the pre-vote, and the vote */
         uint64_t to_three = machine_sent(machine, RAFT_VOTE, 3)->id;
