@@ -121,6 +121,7 @@ static void heal(struct world *world) {
     rates->late = 0;
     rates->delay_max_ms = rates->delay_max_ms < 10 ? rates->delay_max_ms : 10;
     rates->batch_max = BATCHES_MAX;
+    rates->snapshot_max_ms = rates->snapshot_max_ms < 100 ? rates->snapshot_max_ms : 100;
     memset(world->cut, 0, sizeof(world->cut));
     memset(world->refuses, 0, sizeof(world->refuses));
     for (int i = 0; i < world->node_count; i++) {
@@ -165,6 +166,7 @@ static void draw_rates(struct world *world) {
         .timeout_ms = (int)random_stream_range(random, 100, 1000),
         .wipe = draw(world, 500),
         .snapshot = draw(world, 50),
+        .snapshot_max_ms = draw(world, 3000),
         .change = draw(world, 100),
         .batch_max = (int)random_stream_range(random, 1, BATCHES_MAX),
     };

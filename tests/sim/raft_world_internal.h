@@ -162,6 +162,7 @@ struct rates {
     int timeout_ms; /* not a rate either */
     int wipe;
     int snapshot;
+    int snapshot_max_ms; /* to get one */
     int change;
     int batch_max;
 };

@@ -101,7 +101,7 @@ static void get_snapshot(struct world *world, struct node *node, const struct ra
         world_fail(world, "node %d gets a second snapshot at once", node->id);
     }
     node->getting_snapshot = true;
-    int64_t delay = 2 + net_delay(world) / 2;
+    int64_t delay = 2 + random_stream_range(&world->net, 0, world->rates.snapshot_max_ms);
     for (int i = 0; i < 2; i++) {
         struct event *event = event_new(i == 0 ? EVENT_SNAPSHOT_PART : EVENT_SNAPSHOT, node);
         event->from = effect->to;

@@ -174,3 +174,22 @@ Test(raft_epochs, batches_with_a_gap_are_not_appended) {
     cr_assert_eq(machine_effect(&machine, RAFT_APPEND)->append.count, 1);
     machine_free(&machine);
 }
+
+Test(raft_epochs, a_snapshot_that_comes_late_finds_a_log_that_waited) {
+    struct machine machine = follower();
+    struct raft_reply reply = fetch_reply(&machine);
+    reply.fetch = RAFT_FETCH_SNAPSHOT;
+    reply.position = (struct raft_position){.offset = 9, .epoch = 4};
+    machine_answer(&machine, machine_sent(&machine, RAFT_FETCH, 2)->id, reply);
+    cr_assert_eq(machine_effect(&machine, RAFT_GET_SNAPSHOT)->position.offset, 9);
+    machine_ask(&machine, begin(3, 7)); /* another leader */
+    cr_assert_null(machine_sent(&machine, RAFT_FETCH, -1));
+    machine_tick(&machine, 2 * FETCH_TIMEOUT_MS);
+    cr_assert_neq(raft_role(machine.raft), RAFT_PROSPECTIVE);
+    struct raft_voters voters = voters_of(3);
+    raft_snapshot_installed(machine.raft, machine.now_ms, reply.position, &voters);
+    machine_collect(&machine);
+    cr_assert_eq(raft_high_watermark(machine.raft), 9);
+    cr_assert_eq(machine_sent(&machine, RAFT_FETCH, -1)->request.fetch.from.offset, 9);
+    machine_free(&machine);
+}
