@@ -242,7 +242,7 @@ static void following_refused(struct following *following, int16_t error) {
         return;
     default:
         /* Most often one of us is ahead of the other with the metadata. */
-        if (following->failures > 3) {
+        if (following->failures > 5) {
             say(following, LOG_LEVEL_WARN, "leader refuses a fetch", error);
         }
         following_delay(following);
