@@ -3,6 +3,7 @@
 #include <stddef.h>
 
 #include "broker/server/request.h"
+#include "protocol/generated/add_raft_voter_request.h"
 #include "protocol/generated/alter_configs_request.h"
 #include "protocol/generated/alter_configs_response.h"
 #include "protocol/generated/alter_partition_reassignments_request.h"
@@ -30,6 +31,7 @@ enum {
     KEY_ALTER_PARTITION_REASSIGNMENTS = 45,
     KEY_LIST_PARTITION_REASSIGNMENTS = 46,
     KEY_UPDATE_FEATURES = 57,
+    KEY_ADD_RAFT_VOTER = 80,
 };
 
 /* ---- Responses ------------------------------------------------------------------------------- */
@@ -261,6 +263,8 @@ int64_t api_request_timeout_ms(const struct request *request) {
         return ((const struct list_partition_reassignments_request *)body)->timeout_ms;
     case KEY_UPDATE_FEATURES:
         return ((const struct update_features_request *)body)->timeout_ms;
+    case KEY_ADD_RAFT_VOTER:
+        return ((const struct add_raft_voter_request *)body)->timeout_ms;
     default:
         return -1;
     }
