@@ -75,6 +75,7 @@ void decision_init(struct controller *controller, struct decision *d, struct are
         .now_ms = shard_now_ms(node->shards[0].shard),
         .node_id = node->id,
         .metadata_version = image_feature_level(image, FEATURE_METADATA_VERSION),
+        .kraft_version = metadata_log_kraft_version(controller->quorum),
         .next_offset = controller->active ? quorum_end_offset(controller->quorum) : -1,
         .arena = arena,
     };

@@ -107,10 +107,12 @@ static void alter(struct decision *d, const struct alter_partition_request *requ
     const struct image_partition *partition = image_partition(topic, asked->partition_index);
     int64_t *epochs;
     struct ids isr = isr_of(d, asked, version, &epochs);
-    enum kafka_error error =
-        partition == NULL || partition->replica_count == 0 ? ERROR_UNKNOWN_TOPIC_OR_PARTITION
-        : repeats(asked_topic, index)                      ? ERROR_INVALID_UPDATE_VERSION
-                                      : check(d, request->broker_id, partition, asked, isr, epochs);
+    enum kafka_error error = partition == NULL || partition->replica_count == 0
+                                 ? ERROR_UNKNOWN_TOPIC_OR_PARTITION
+                                 : check(d, request->broker_id, partition, asked, isr, epochs);
+    if (error == ERROR_NONE && repeats(asked_topic, index)) {
+        error = ERROR_INVALID_UPDATE_VERSION;
+    }
     if (error == ERROR_NONE) {
         struct partition_change change;
         partition_change_init(&change, d, topic, partition);

@@ -188,6 +188,7 @@ void decide_broker_registration(struct decision *d,
 void decide_unregister_broker(struct decision *d, const struct unregister_broker_request *request,
                               struct unregister_broker_response *response) {
     message_init(&unregister_broker_response_desc, response);
+    response->error_message = SLICE_NULL;
     const struct image_broker *broker = image_broker(d->image, request->broker_id);
     if (broker == NULL) {
         struct verdict unknown = verdict_printf(d, ERROR_BROKER_ID_NOT_REGISTERED,

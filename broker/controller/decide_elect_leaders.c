@@ -42,7 +42,7 @@ static void put(partition_result *out, int32_t index, struct verdict outcome) {
     out->error_message = outcome.message;
 }
 
-/* Whether the request has the partition before; one record for it is enough. */
+/* Whether the request has the partition before; it is elected for once. */
 static bool repeats(const struct elect_leaders_request *request, int32_t topic, int32_t index) {
     const struct elect_leaders_request_topic_partitions *asked = &request->topic_partitions[topic];
     for (int32_t t = 0; t <= topic; t++) {
@@ -68,10 +68,11 @@ static void elect_asked(struct decision *d, const struct elect_leaders_request *
         out->partition_result = (partition_result *)arena_array(
             d->arena, (size_t)asked->partitions_count, sizeof(partition_result));
         for (int32_t p = 0; p < asked->partitions_count; p++) {
-            struct verdict outcome =
-                repeats(request, t, p)
-                    ? verdict(ERROR_INVALID_REQUEST, "The partition is named twice")
-                    : elect(d, topic, asked->partitions[p], type);
+            int before = d->records.count;
+            struct verdict outcome = elect(d, topic, asked->partitions[p], type);
+            if (d->records.count > before && repeats(request, t, p)) {
+                decision_rewind(d, before);
+            }
             put(&out->partition_result[p], asked->partitions[p], outcome);
         }
     }
@@ -96,12 +97,36 @@ static void elect_all(struct decision *d, int8_t type, struct elect_leaders_resp
     }
 }
 
+static void refuse_type(struct decision *d, const struct elect_leaders_request *request,
+                        struct elect_leaders_response *response) {
+    struct verdict outcome = verdict(ERROR_INVALID_REQUEST, "The type of election is not known");
+    bool nothing_asked = request->topic_partitions_count == 0;
+    response->error_code = nothing_asked ? ERROR_NONE : ERROR_INVALID_REQUEST;
+    int32_t count = request->topic_partitions_count < 0 ? 0 : request->topic_partitions_count;
+    response->replica_election_results_count = count;
+    response->replica_election_results =
+        (struct elect_leaders_response_replica_election_result *)arena_array(
+            d->arena, (size_t)count, sizeof(*response->replica_election_results));
+    for (int32_t t = 0; t < count; t++) {
+        const struct elect_leaders_request_topic_partitions *asked = &request->topic_partitions[t];
+        struct elect_leaders_response_replica_election_result *out =
+            &response->replica_election_results[t];
+        out->topic = asked->topic;
+        out->partition_result_count = asked->partitions_count;
+        out->partition_result = (partition_result *)arena_array(
+            d->arena, (size_t)asked->partitions_count, sizeof(partition_result));
+        for (int32_t p = 0; p < asked->partitions_count; p++) {
+            put(&out->partition_result[p], asked->partitions[p], outcome);
+        }
+    }
+}
+
 void decide_elect_leaders(struct decision *d, const struct elect_leaders_request *request,
                           int16_t version, struct elect_leaders_response *response) {
     int8_t type = version == 0 ? PREFERRED : request->election_type;
     message_init(&elect_leaders_response_desc, response);
     if (type != PREFERRED && type != UNCLEAN) {
-        response->error_code = ERROR_INVALID_REQUEST;
+        refuse_type(d, request, response);
         return;
     }
     bool all = request->topic_partitions_count < 0;

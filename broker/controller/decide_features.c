@@ -16,6 +16,9 @@
 /* 3.7-IV0. */
 #define METADATA_VERSION_CONTROLLERS 15
 
+/* Updates in one request; there are not that many features. */
+#define FEATURES_MAX 1000
+
 enum upgrade_type { UPGRADE = 1, SAFE_DOWNGRADE = 2, UNSAFE_DOWNGRADE = 3 };
 
 typedef struct update_features_request_feature_update_key feature_update;
@@ -93,7 +96,7 @@ static struct verdict check_support(const struct decision *d, struct slice name,
 /* The level that a feature has when the request is carried out. */
 static int16_t level_after(const struct decision *d, const struct update_features_request *request,
                            const char *name) {
-    for (int32_t i = 0; i < request->feature_updates_count; i++) {
+    for (int32_t i = request->feature_updates_count - 1; i >= 0; i--) {
         if (slice_equal_str(request->feature_updates[i].feature, name)) {
             return request->feature_updates[i].max_version_level;
         }
@@ -119,9 +122,6 @@ static struct verdict check_update(const struct decision *d, const feature_updat
     if (level < 0) {
         return verdict(ERROR_INVALID_UPDATE_VERSION, "A level is not negative");
     }
-    if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION)) {
-        return verdict(ERROR_INVALID_UPDATE_VERSION, "kraft.version cannot be changed this way");
-    }
     struct verdict ok = check_support(d, update->feature, level);
     if (ok.error != ERROR_NONE) {
         return ok;
@@ -132,6 +132,9 @@ static struct verdict check_update(const struct decision *d, const feature_updat
     }
     if (level > now && type != UPGRADE) {
         return verdict(ERROR_INVALID_UPDATE_VERSION, "A downgrade cannot go to a higher level");
+    }
+    if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION) && level != now) {
+        return verdict(ERROR_INVALID_UPDATE_VERSION, "kraft.version cannot be changed this way");
     }
     if (slice_equal_str(update->feature, FEATURE_METADATA_VERSION) && level < now) {
         /* Between most levels records have changed; none is translated back. */
@@ -161,10 +164,12 @@ void add_elr_records(struct decision *d) {
     }
 }
 
-static struct verdict update_one(struct decision *d, const feature_update *update, int type) {
+static struct verdict update_one(struct decision *d, const feature_update *update) {
     char *name = arena_printf(d->records.arena, "%.*s", SLICE_ARG(update->feature));
-    int16_t now = image_feature_level(d->image, name);
-    struct verdict ok = check_update(d, update, now, type);
+    int16_t now = slice_equal_str(update->feature, FEATURE_KRAFT_VERSION)
+                      ? d->kraft_version
+                      : image_feature_level(d->image, name);
+    struct verdict ok = check_update(d, update, now, update->upgrade_type);
     if (ok.error != ERROR_NONE || update->max_version_level == now) {
         return ok;
     }
@@ -179,22 +184,39 @@ static struct verdict update_one(struct decision *d, const feature_update *updat
     return VERDICT_OK;
 }
 
+/* Named again further on: the last counts. */
+static bool comes_again(const struct update_features_request *request, int32_t index) {
+    for (int32_t i = index + 1; i < request->feature_updates_count; i++) {
+        if (slice_equal(request->feature_updates[i].feature,
+                        request->feature_updates[index].feature)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill_results(const struct decision *d, const struct update_features_request *request,
+                         struct update_features_response *response) {
+    response->results_count = request->feature_updates_count;
+    response->results = (struct update_features_response_updatable_feature_result *)arena_array(
+        d->arena, (size_t)request->feature_updates_count, sizeof(*response->results));
+    for (int32_t i = 0; i < request->feature_updates_count; i++) {
+        response->results[i].feature = request->feature_updates[i].feature;
+        response->results[i].error_message = SLICE_LIT("NONE");
+    }
+}
+
+/* The version 0 has a field that allows downgrades, which KRaft does not look at. */
 void decide_update_features(struct decision *d, const struct update_features_request *request,
                             int16_t version, struct update_features_response *response) {
     message_init(&update_features_response_desc, response);
     struct verdict outcome = VERDICT_OK;
+    if (request->feature_updates_count > FEATURES_MAX) {
+        outcome = verdict(ERROR_POLICY_VIOLATION, "The request names more than 1000 features");
+    }
     for (int32_t i = 0; i < request->feature_updates_count && outcome.error == ERROR_NONE; i++) {
-        const feature_update *update = &request->feature_updates[i];
-        int type = version > 0               ? update->upgrade_type
-                   : update->allow_downgrade ? SAFE_DOWNGRADE
-                                             : UPGRADE;
-        for (int32_t j = 0; j < i && outcome.error == ERROR_NONE; j++) {
-            if (slice_equal(request->feature_updates[j].feature, update->feature)) {
-                outcome = verdict(ERROR_INVALID_REQUEST, "A feature is named twice");
-            }
-        }
-        if (outcome.error == ERROR_NONE) {
-            outcome = update_one(d, update, type);
+        if (!comes_again(request, i)) {
+            outcome = update_one(d, &request->feature_updates[i]);
         }
     }
     if (outcome.error == ERROR_NONE) {
@@ -206,12 +228,7 @@ void decide_update_features(struct decision *d, const struct update_features_req
     response->error_code = (int16_t)outcome.error;
     response->error_message = outcome.message;
     if (outcome.error == ERROR_NONE && version <= 1) {
-        response->results_count = request->feature_updates_count;
-        response->results = (struct update_features_response_updatable_feature_result *)arena_array(
-            d->arena, (size_t)request->feature_updates_count, sizeof(*response->results));
-        for (int32_t i = 0; i < request->feature_updates_count; i++) {
-            response->results[i].feature = request->feature_updates[i].feature;
-        }
+        fill_results(d, request, response);
     }
 }
 
@@ -242,6 +259,7 @@ void decide_controller_registration(struct decision *d,
                                     const struct controller_registration_request *request,
                                     struct controller_registration_response *response) {
     message_init(&controller_registration_response_desc, response);
+    response->error_message = SLICE_NULL;
     struct verdict outcome = check_controller(d, request);
     response->error_code = (int16_t)outcome.error;
     response->error_message = outcome.message;

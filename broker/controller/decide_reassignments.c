@@ -158,6 +158,7 @@ void decide_alter_partition_reassignments(
     struct decision *d, const struct alter_partition_reassignments_request *request,
     struct alter_partition_reassignments_response *response) {
     message_init(&alter_partition_reassignments_response_desc, response);
+    response->error_message = request->topics_count == 0 ? SLICE_LIT("") : SLICE_NULL;
     response->allow_replication_factor_change = request->allow_replication_factor_change;
     response->responses_count = request->topics_count;
     response->responses =
@@ -174,11 +175,11 @@ void decide_alter_partition_reassignments(
                 arena_array(d->arena, (size_t)asked->partitions_count, sizeof(*out->partitions));
         for (int32_t p = 0; p < asked->partitions_count; p++) {
             int before = d->records.count;
-            struct verdict outcome =
-                repeats(request, t, p)
-                    ? verdict(ERROR_INVALID_REQUEST, "The partition is named twice")
-                    : reassign(d, asked->name, &asked->partitions[p],
-                               request->allow_replication_factor_change);
+            struct verdict outcome = reassign(d, asked->name, &asked->partitions[p],
+                                              request->allow_replication_factor_change);
+            if (d->records.count > before && repeats(request, t, p)) {
+                outcome = verdict(ERROR_INVALID_REQUEST, "The partition is named twice");
+            }
             decision_check_size(d, &outcome);
             if (outcome.error != ERROR_NONE) {
                 decision_rewind(d, before);
@@ -241,6 +242,7 @@ void decide_list_partition_reassignments(struct decision *d,
     bool all = request->topics_count < 0;
     size_t bound = all ? d->image->topics_by_id.count : (size_t)request->topics_count;
     message_init(&list_partition_reassignments_response_desc, response);
+    response->error_message = SLICE_NULL;
     response->topics = (moving_topic *)arena_array(d->arena, bound + 1, sizeof(*response->topics));
     for (int32_t i = 0; i < request->topics_count; i++) {
         const struct image_topic *topic = image_topic_by_name(d->image, request->topics[i].name);

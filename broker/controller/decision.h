@@ -40,6 +40,7 @@ struct decision {
     int64_t now_ms;                         /* monotonic */
     int32_t node_id;
     int16_t metadata_version;
+    int16_t kraft_version;
     int64_t next_offset; /* that the first record would get */
     struct arena *arena; /* for the response; lives until it is sent */
     struct record_list records;

@@ -4,9 +4,7 @@ import re
 
 KNOWN = [
     (r"^(cluster.api_versions|generated.ApiVersions): .*(Finalized|Supported)Features", "features of what is not served yet"),
-    (r"min\.insync\.replicas|^configs.alter_configs: .*: default broker( nothing)?: ",
-     "no eligible leader replicas: min.insync.replicas is an ordinary key"),
-    (r"\.(durability|record\.validation|log\.durability|num\.shards|barnabas\.topics): 'absent'",
+    (r"\.(durability|record\.validation|log\.durability|num\.shards|barnabas\.topics|barnabas\.cluster\.id): 'absent'",
      "keys of our own"),
     (r"\.(node\.id|process\.roles)\.Synonyms: ", "these have defaults here"),
     (r"\.Configs\.listener\.name\.[^:]*\.Synonyms\.[a-z.]+: .*'absent'",
@@ -15,7 +13,6 @@ KNOWN = [
      "share groups are not served"),
     (r"transactional id '", "transactions are not served"),
     (r"DescribeQuorum v2: plain: .*ReplicaDirectoryId", "the quorum has directory ids from the start"),
-    (r"^sequences.*\.Configs\.min\.insync\.replicas", "no eligible leader replicas: min.insync.replicas is an ordinary key"),
     (r"Partitions=\[\].*\.Topics: 1 \| 0 elements", "topics without partitions are answered with none"),
     (r"JoinGroup .*Protocols\.Name=''.*\.ProtocolName: None", "a protocol without a name is a protocol"),
     (r"='NaN'", "a ratio is a number"),

@@ -123,6 +123,9 @@ BY_NAME = {
     "SessionTimeoutMs": [10000, 6000, 5999, 0, -1, 1800000, 1800001, 2**31 - 1, -(2**31)],
     "RebalanceTimeoutMs": [100, 1000, 0, -1, -(2**31)], "TransactionTimeoutMs": [0, 1, 60000, -1, 900001, 2**31 - 1, -(2**31)],
     "TransactionalId": ["", "tx"], "ProducerId": [-1, 0, 5, -2, 2**63 - 1, -(2**63)], "ProducerEpoch": [-1, 0, 5, -2, 32767, -32768],
+    "Replicas": [1, 2, 0, -1, 2**31 - 1], "ElectionType": [0, 1, 2, -1, 127, -128], "BrokerId": [2, 7, 0, -1, 2**31 - 1, -(2**31)],
+    "Feature": ["metadata.version", "eligible.leader.replicas.version", "no.such", "", "ä"],
+    "MaxVersionLevel": [30, 1, 0, 31, 29, 22, 6, 2, -1, 32767, -32768], "UpgradeType": [1, 2, 3, 0, 4, 127, -1],
     "ClusterId": ["wrong", "", "ä"], "RackId": ["", "r", "ä", "x" * 300], "Cursor": [],
 }  # fmt: skip
 

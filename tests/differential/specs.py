@@ -497,6 +497,88 @@ class CreatePartitions(FreshNames):
         return answer
 
 
+# ---- Leaders, reassignments, features ------------------------------------------------------------
+
+
+class Topics(Spec):
+    """Internal topics are left alone: what they have depends on what ran before."""
+
+    def prepare(self):
+        data_topics(self.s)
+
+    @staticmethod
+    def mend(body, version):
+        for key in ("TopicPartitions", "Topics"):
+            for topic in body.get(key) or []:
+                for name in ("Topic", "Name"):
+                    if topic.get(name) == "__consumer_offsets":
+                        topic[name] = "gen-none"
+
+
+@of("ElectLeaders")
+class ElectLeaders(Topics):
+    @staticmethod
+    def bases(version):
+        topic = {"Topic": "gen-a", "Partitions": [0]}
+        return [
+            ("one", {"TopicPartitions": [topic], "TimeoutMs": 30000}),
+            ("all", {"TopicPartitions": None, "TimeoutMs": 30000}),
+        ]
+
+    def keep(self, answer):
+        # Of all topics: which there are depends on what ran before.
+        answer["ReplicaElectionResults"] = [r for r in answer["ReplicaElectionResults"] if r["PartitionResult"]]
+        answer["ReplicaElectionResults"].sort(key=lambda r: r["Topic"])
+        return answer
+
+
+@of("AlterPartitionReassignments")
+class AlterPartitionReassignments(Topics):
+    @staticmethod
+    def bases(version):
+        def body(replicas):
+            return {"Topics": [{"Name": "gen-a", "Partitions": [{"PartitionIndex": 0, "Replicas": replicas}]}], "TimeoutMs": 30000}
+
+        return [("same", body([1])), ("cancel", body(None))]
+
+    def keep(self, answer):
+        answer["Responses"].sort(key=lambda r: r["Name"])
+        return answer
+
+
+@of("ListPartitionReassignments")
+class ListPartitionReassignments(Topics):
+    @staticmethod
+    def bases(version):
+        return [
+            ("one", {"Topics": [{"Name": "gen-a", "PartitionIndexes": [0]}], "TimeoutMs": 30000}),
+            ("all", {"Topics": None, "TimeoutMs": 30000}),
+        ]
+
+
+@of("UpdateFeatures")
+class UpdateFeatures(Spec):
+    @staticmethod
+    def bases(version):
+        def body(feature, level):
+            update = {"Feature": feature, "MaxVersionLevel": level}
+            return {"timeoutMs": 30000, "FeatureUpdates": [update], **({"ValidateOnly": True} if version > 0 else {})}
+
+        return [("same", body("metadata.version", 30)), ("less", body("eligible.leader.replicas.version", 0))]
+
+
+@of("UnregisterBroker")
+class UnregisterBroker(Spec):
+    @staticmethod
+    def bases(version):
+        return [("unknown", {"BrokerId": 7})]
+
+    @staticmethod
+    def mend(body, version):
+        if body["BrokerId"] == 1:
+            body["BrokerId"] = 8  # the only broker is needed
+
+
 # ---- Configurations ------------------------------------------------------------------------------
 
 
