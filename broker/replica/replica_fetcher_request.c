@@ -353,7 +353,7 @@ static void find_way(struct following *following,
     } else if (start->offset > end) {
         following_cut(following, start->offset, true);
     } else {
-        following_settle(following);
+        following_delay(following); /* it was not a moment ago */
     }
 }
 

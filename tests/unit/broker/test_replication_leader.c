@@ -238,6 +238,46 @@ Test(replication_leader, a_replica_that_was_started_anew_since_is_refused) {
     cr_assert_eq(high_watermark(), 0);
 }
 
+/* An incremental fetch that names nothing new. */
+static void visit_go_on(struct visit *visit, int32_t session_id, int64_t broker_epoch) {
+    visit_fill(visit, 2, broker_epoch, 6, 2);
+    visit->body.max_wait_ms = 0;
+    visit->body.session_id = session_id;
+    visit->body.session_epoch = 1;
+    visit->body.topics_count = 0;
+    call_start(&visit->call, api_fetch, 1, 18, &visit->body);
+}
+
+static int32_t visit_session(void) {
+    struct visit visit;
+    visit_fill(&visit, 2, 200, 6, 2);
+    visit.body.max_wait_ms = 0;
+    visit.body.session_epoch = 0;
+    call_start(&visit.call, api_fetch, 1, 18, &visit.body);
+    int32_t id = ((const struct fetch_response *)visit.call.response)->session_id;
+    call_free(&visit.call);
+    return id;
+}
+
+Test(replication_leader, what_a_session_remembers_of_an_earlier_epoch_does_not_count) {
+    struct visit visit;
+    int32_t session = visit_session();
+    world_elect(TOPIC_A, 0, 1);
+    visit_go_on(&visit, session, 200);
+    cr_assert_eq(told(&visit)->error_code, ERROR_FENCED_LEADER_EPOCH);
+    cr_assert_not(partition_find_follower(partition(), 2)->fetched);
+    visit_end(&visit);
+}
+
+Test(replication_leader, a_session_does_not_hide_that_its_broker_was_started_anew) {
+    struct visit visit;
+    int32_t session = visit_session();
+    world.brokers[1].epoch = 201;
+    visit_go_on(&visit, session, 200);
+    cr_assert_eq(told(&visit)->error_code, ERROR_NOT_LEADER_OR_FOLLOWER);
+    visit_end(&visit);
+}
+
 Test(replication_leader, replicas_read_to_the_log_end_and_wait_for_it_to_grow) {
     struct visit visit;
     visit_start(&visit, 2, 200, 6, 0);
