@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "broker/quorum/quorum_internal.h"
 
-static void clear(struct fetched *fetched) {
+void fetched_clear(struct fetched *fetched) {
     for (int i = 0; i < fetched->count; i++) {
         metadata_control_release(&fetched->controls[i]);
     }
@@ -18,7 +18,7 @@ static void clear(struct fetched *fetched) {
 }
 
 void fetched_release(struct fetched *fetched) {
-    clear(fetched);
+    fetched_clear(fetched);
     buffer_release(&fetched->bytes);
     free(fetched->batches);
     free(fetched->ends);
@@ -97,7 +97,7 @@ static bool take_batches(struct fetched *fetched, int16_t kraft_max) {
 }
 
 bool fetched_set(struct fetched *fetched, uint64_t id, struct slice records, int16_t kraft_max) {
-    clear(fetched);
+    fetched_clear(fetched);
     fetched->id = id;
     buffer_append_slice(&fetched->bytes, records);
     bool whole = take_batches(fetched, kraft_max);

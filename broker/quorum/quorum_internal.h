@@ -252,6 +252,7 @@ void quorum_forget_learned(struct quorum *quorum);
 /* Takes the whole batches of an answer. False when there is damage in it; what is before the damage
  * is kept. */
 bool fetched_set(struct fetched *fetched, uint64_t id, struct slice records, int16_t kraft_max);
+void fetched_clear(struct fetched *fetched);
 void fetched_release(struct fetched *fetched);
 
 /* ---- quorum_requests.c ----------------------------------------------------------------------- */

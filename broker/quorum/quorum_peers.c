@@ -461,7 +461,7 @@ static void on_answer(struct peer_call *peer_call, const struct peer_answer *ans
     bool occupied =
         call->request.kind == RAFT_FETCH && quorum->barrier && quorum->fetched.count > 0;
     if (call->request.kind == RAFT_FETCH && !occupied) {
-        quorum->fetched.count = 0;
+        fetched_clear(&quorum->fetched);
     }
     if (occupied) {
         raft_request_failed(quorum->raft, now_ms, id, false);
