@@ -374,6 +374,47 @@ static int cut_tail(struct loader *loader, int index, int64_t pos) {
     return result;
 }
 
+/* CRC-32 of the message sets of old (IEEE 802.3), bit by bit: this is rare. */
+static uint32_t crc32_extend(uint32_t crc, const uint8_t *bytes, size_t len) {
+    crc = ~crc;
+    for (size_t i = 0; i < len; i++) {
+        crc ^= bytes[i];
+        for (int bit = 0; bit < 8; bit++) {
+            crc = (crc >> 1) ^ (UINT32_C(0xedb88320) & (0 - (crc & 1)));
+        }
+    }
+    return ~crc;
+}
+
+/*
+ * Whether what looks like a message of magic 0 or 1 is one: 1, 0, or an errno. A header that a
+ * power cut tore between two sectors, with zeros from there on, looks like one too.
+ */
+static int is_old_message(const struct segment *segment, struct batch_cursor *cursor,
+                          const struct batch *batch, int64_t at) {
+    int64_t end = at + (int64_t)batch_size(batch);
+    if (end > segment->size) {
+        return 0;
+    }
+    int error = 0;
+    const uint8_t *bytes = batch_cursor_bytes(cursor, at, BATCH_MAGIC_OFFSET, &error);
+    if (bytes == NULL) {
+        return error;
+    }
+    uint32_t wanted = load_be32(bytes + BATCH_LOG_OVERHEAD);
+    uint32_t crc = 0;
+    for (int64_t pos = at + BATCH_MAGIC_OFFSET; pos < end;) {
+        size_t len = end - pos < LOADER_WINDOW ? (size_t)(end - pos) : (size_t)LOADER_WINDOW;
+        bytes = batch_cursor_bytes(cursor, pos, len, &error);
+        if (bytes == NULL) {
+            return error;
+        }
+        crc = crc32_extend(crc, bytes, len);
+        pos += (int64_t)len;
+    }
+    return crc == wanted;
+}
+
 /* Recovers segment `index`; later ones go when its tail was torn. */
 static int recover_segment(struct loader *loader, int index) {
     struct log *log = loader->log;
@@ -398,7 +439,11 @@ static int recover_segment(struct loader *loader, int index) {
         }
         if (result == 1) {
             result = recover_batch(loader, segment, &cursor, &batch, at);
-        } else if (result == -EBADMSG) {
+        } else if (result == -ENOTSUP) {
+            int old = is_old_message(segment, &cursor, &batch, good_end);
+            result = old == 1 ? -ENOTSUP : old;
+        }
+        if (result == -EBADMSG) {
             result = 0;
         }
         if (result < 0) {

@@ -470,6 +470,7 @@ void peer_free(struct peer *peer) {
     if (peer == NULL) {
         return;
     }
+    deferred_cancel(&peer->deferred); /* after a crash: others are still in that list */
     arena_release(&peer->arena);
     free(peer->host);
     free(peer);

@@ -64,6 +64,7 @@ struct world {
     int voters; /* the first ones */
     bool dynamic;
     bool joins; /* by themselves */
+    bool small; /* pieces of what is fetched */
     struct quorum_node nodes[NODES_MAX];
     uint64_t hashes[VALUES_MAX]; /* after so many values; 0: not known yet */
     int64_t most;                /* applied anywhere */
@@ -141,6 +142,7 @@ static void on_opened(void *ctx, int result) {
     struct quorum_node *node = ctx;
     node->opened = true;
     node->result = result;
+    cr_assert_eq(result, 0, "node %d: %s", node->id, node->errmsg.text);
 }
 
 static void open_node(void *ctx) {
@@ -194,6 +196,10 @@ static void load_config(struct quorum_node *node) {
                                "log.dirs=" DIR,
                                controller ? "process.roles=controller" : "process.roles=broker",
                                "controller.listener.names=CONTROLLER",
+                               world->small ? "controller.quorum.fetch.max.bytes=150"
+                                            : "controller.quorum.fetch.max.bytes=1048576",
+                               world->small ? "controller.quorum.fetch.snapshot.max.bytes=50"
+                                            : "controller.quorum.fetch.snapshot.max.bytes=1048576",
                                world->joins ? "controller.quorum.auto.join.enable=true"
                                             : "controller.quorum.auto.join.enable=false",
                                "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,"
@@ -215,6 +221,7 @@ static void start(struct world *world, int id) {
     node->hash = 1;
     node->last_offset = -1;
     node->snapshots = 0;
+    list_init(&node->change.link);
     sim_call(world->sim, machine_shard(node->machine, 0), open_node, node);
     sim_run(world->sim, 1, NULL);
 }
@@ -230,8 +237,10 @@ static void forget(struct quorum_node *node) {
 
 static void kill_node(struct world *world, int id, enum sim_crash how) {
     struct quorum_node *node = &world->nodes[id - 1];
-    sim_crash_after(node->machine, 0, how);
-    sim_run(world->sim, 1, NULL);
+    if (!sim_crashed(node->machine)) {
+        sim_crash_after(node->machine, 0, how);
+        sim_run(world->sim, 1, NULL);
+    }
     forget(node);
 }
 
@@ -252,9 +261,14 @@ static void close_node(void *ctx) {
 static void stop(struct world *world, int id) {
     struct quorum_node *node = &world->nodes[id - 1];
     sim_call(world->sim, machine_shard(node->machine, 0), close_node, node);
-    cr_assert(sim_run(world->sim, 5000, &node->closed), "node %d does not stop", id);
-    sim_crash_after(node->machine, 0, SIM_CRASH_PROCESS);
-    sim_run(world->sim, 1, NULL);
+    for (int ms = 0; ms < 5000 && !node->closed && !sim_crashed(node->machine); ms++) {
+        sim_run(world->sim, 1, NULL);
+    }
+    cr_assert(node->closed || sim_crashed(node->machine), "node %d does not stop", id);
+    if (!sim_crashed(node->machine)) {
+        sim_crash_after(node->machine, 0, SIM_CRASH_PROCESS);
+        sim_run(world->sim, 1, NULL);
+    }
     forget(node);
 }
 
@@ -621,64 +635,122 @@ Test(quorum, controllers_join_by_themselves) {
     world_free(world);
 }
 
+static bool up(const struct quorum_node *node) {
+    return node->quorum != NULL && !sim_crashed(node->machine);
+}
+
+static void heal(struct world *world) {
+    for (int i = 0; i < world->count; i++) {
+        for (int j = 0; j < i; j++) {
+            sim_partition(world->nodes[i].machine, world->nodes[j].machine, false);
+        }
+    }
+}
+
+/* Removes a voter or adds who is none, as far as that is possible now; nobody waits for it. */
+static void change_somehow(struct world *world, int led, int id) {
+    struct quorum_node *at = &world->nodes[led - 1];
+    if (!world->dynamic || !list_empty(&at->change.link)) {
+        return;
+    }
+    const struct voter_set *voters = quorum_voters(at->quorum);
+    at->change_key = (struct raft_key){.id = id, .directory_id = directory_id(id, 0)};
+    if (voter_set_find(voters, id) < 0) {
+        call(at, do_add);
+    } else if (voters->count > 2) {
+        call(at, do_remove);
+    }
+}
+
+static void random_step(struct world *world, struct machine *dice) {
+    int id = (int)random_below(dice, 4) + 1;
+    int other = (int)random_below(dice, 4) + 1;
+    struct quorum_node *node = &world->nodes[id - 1];
+    int led = leader(world);
+    switch (random_below(dice, 12)) {
+    case 0:
+        if (up(node)) {
+            kill_node(world, id, SIM_CRASH_POWER);
+        }
+        break;
+    case 1:
+        if (up(node)) {
+            sim_crash_after(node->machine, random_below(dice, 40) + 1, SIM_CRASH_POWER);
+        }
+        break;
+    case 2:
+        if (id != other) {
+            sim_partition(node->machine, world->nodes[other - 1].machine, true);
+        }
+        break;
+    case 3:
+        if (up(node) && node->caught_up) {
+            call(node, do_snapshot);
+        }
+        break;
+    case 4:
+        heal(world);
+        break;
+    case 5:
+        if (led > 0 && up(&world->nodes[led - 1])) {
+            change_somehow(world, led, id);
+        }
+        break;
+    case 6:
+        if (up(node) && node->opened) {
+            stop(world, id);
+        }
+        break;
+    default:
+        for (uint64_t i = random_below(dice, 10); i > 0 && led > 0; i--) {
+            if (up(&world->nodes[led - 1])) {
+                call(&world->nodes[led - 1], do_propose);
+            }
+        }
+        break;
+    }
+    sim_run(world->sim, (int64_t)random_below(dice, 1000), NULL);
+}
+
+static void bury_the_dead(struct world *world) {
+    for (int i = 0; i < world->count; i++) {
+        if (world->nodes[i].node != NULL && sim_crashed(world->nodes[i].machine)) {
+            forget(&world->nodes[i]);
+        }
+    }
+}
+
 Test(quorum, a_random_life_keeps_what_was_committed) {
     int seeds = getenv("SIM_SEEDS") != NULL ? atoi(getenv("SIM_SEEDS")) : 20;
     uint64_t first = getenv("SIM_SEED") != NULL ? strtoull(getenv("SIM_SEED"), NULL, 10) : 100;
     for (uint64_t seed = first; seed < first + (uint64_t)seeds; seed++) {
         struct world *world = world_new(seed, 3, 1, seed % 2 == 0);
         struct machine *dice = world->nodes[0].machine;
+        world->small = seed % 3 == 0;
         start_all(world);
         for (int step = 0; step < 60; step++) {
-            int id = (int)random_below(dice, 4) + 1;
-            int other = (int)random_below(dice, 4) + 1;
-            struct quorum_node *node = &world->nodes[id - 1];
-            int led = leader(world);
-            switch (random_below(dice, 8)) {
-            case 0:
-                if (node->quorum != NULL) {
-                    kill_node(world, id, SIM_CRASH_POWER);
-                }
-                break;
-            case 1:
-                if (node->quorum != NULL && id != other) {
-                    sim_partition(node->machine, world->nodes[other - 1].machine, true);
-                }
-                break;
-            case 2:
-                if (node->quorum != NULL && node->caught_up) {
-                    call(node, do_snapshot);
-                }
-                break;
-            case 3:
-                for (int i = 0; i < 4; i++) {
-                    for (int j = 0; j < i; j++) {
-                        sim_partition(world->nodes[i].machine, world->nodes[j].machine, false);
-                    }
-                }
-                break;
-            default:
-                for (uint64_t i = random_below(dice, 10); i > 0 && led > 0; i--) {
-                    call(&world->nodes[led - 1], do_propose);
-                }
-                break;
-            }
-            sim_run(world->sim, (int64_t)random_below(dice, 1000), NULL);
+            random_step(world, dice);
+            bury_the_dead(world);
             for (int i = 1; i <= 4; i++) {
-                if (world->nodes[i - 1].quorum == NULL && random_below(dice, 2) == 0) {
+                if (world->nodes[i - 1].node == NULL && random_below(dice, 2) == 0) {
                     start(world, i);
                 }
             }
         }
-        for (int i = 0; i < 4; i++) {
-            for (int j = 0; j < i; j++) {
-                sim_partition(world->nodes[i].machine, world->nodes[j].machine, false);
-            }
-            if (world->nodes[i].quorum == NULL) {
-                start(world, i + 1);
+        heal(world);
+        sim_run(world->sim, 5000, NULL);
+        bury_the_dead(world);
+        for (int i = 1; i <= 4; i++) {
+            sim_crash_after(world->nodes[i - 1].machine, UINT64_MAX, SIM_CRASH_POWER);
+            if (world->nodes[i - 1].node == NULL) {
+                start(world, i);
             }
         }
         sim_run(world->sim, 5000, NULL);
         propose(world, 1);
+        if (getenv("SIM_SEED") != NULL) {
+            fprintf(stderr, "seed %" PRIu64 ": %" PRId64 " values\n", seed, world->most);
+        }
         world_free(world);
     }
 }

@@ -151,6 +151,29 @@ Test(recovery, a_preallocated_tail_of_zeros_is_cut) {
     log_free(log);
 }
 
+Test(recovery, a_header_torn_between_two_sectors_is_no_old_message) {
+    int64_t end = fill();
+    find_last_log();
+    int64_t size = size_of(last_log);
+    for (size_t kept = 12; kept < 17; kept++) {
+        /* A batch's base offset, length and perhaps epoch are there, all behind them is zeros. */
+        char header[17];
+        FILE *file = fopen(file_of(last_log), "r+");
+        cr_assert_eq(fread(header, 1, kept, file), kept);
+        cr_assert_eq(fseek(file, 0, SEEK_END), 0);
+        cr_assert_eq(fwrite(header, 1, kept, file), kept);
+        fclose(file);
+        cr_assert_eq(truncate(file_of(last_log), size + 4096), 0);
+        struct log *log = load();
+        cr_assert_eq(size_of(last_log), size);
+        cr_assert_eq(log_end_offset(log), end);
+        log_free(log);
+    }
+    struct log *log = load();
+    check_log(log, end);
+    log_free(log);
+}
+
 Test(recovery, a_flipped_bit_before_good_batches_is_refused_and_nothing_is_cut) {
     fill();
     find_last_log();
