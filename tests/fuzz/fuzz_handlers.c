@@ -21,7 +21,6 @@
 
 static const char *const overrides[] = {
     "offsets.topic.segment.bytes=1048576",
-    "metadata.log.max.record.bytes.between.snapshots=2000",
     "group.initial.rebalance.delay.ms=0",
     "auto.create.topics.enable=true",
 };

@@ -10,6 +10,8 @@
 #include "base/memory.h"
 #include "protocol/records.h"
 
+#define EPOCH_AT 12 /* in a batch: the leader epoch */
+
 const char *const damage_kind_names[DAMAGE_KIND_COUNT] = {
     "empty",   "truncated", "flipped",   "missing",    "foreign",     "renamed",
     "doubled", "misplaced", "directory", "unreadable", "bad sectors",
@@ -375,6 +377,44 @@ static int64_t last_batch_at(struct slice bytes) {
     return at;
 }
 
+/* The base offset of the batch whose leader epoch the flip is in; -1 when it is elsewhere. */
+static int64_t flipped_epoch_of(const struct damage_image *image, const struct damage *damage) {
+    struct slice content = image->files[damage->file].content;
+    struct slice left = content;
+    struct batch batch;
+    while (damage->kind == DAMAGE_FLIPPED && batch_parse(left, &batch) == BATCH_OK) {
+        int64_t byte = damage->param / 8 - (int64_t)(left.data - content.data);
+        if (byte < (int64_t)batch_size(&batch)) {
+            return byte >= EPOCH_AT && byte < EPOCH_AT + 4 ? batch.base_offset : -1;
+        }
+        left = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
+    }
+    return -1;
+}
+
+/* No checksum covers the epoch of a batch. Where epochs change, a flip may leave them in order. */
+static void allow_epoch(const struct damage_image *image, const struct damage *damage, int index,
+                        struct view_allowance *allowance) {
+    const struct view_partition *partition = &image->truth.partitions[index];
+    struct slice bytes = buffer_slice(&partition->bytes);
+    struct slice left = bytes;
+    struct batch batch;
+    char directory[300];
+    partition_path(partition, directory);
+    int64_t offset = flipped_epoch_of(image, damage);
+    if (offset < 0 || !below(image->files[damage->file].path, directory)) {
+        return;
+    }
+    int32_t before = 0;
+    while (batch_parse(left, &batch) == BATCH_OK && batch.base_offset != offset) {
+        before = batch.partition_leader_epoch;
+        left = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
+    }
+    if (left.len > 0 && batch.partition_leader_epoch != before) {
+        allowance->epoch_at[index] = (int64_t)(left.data - bytes.data) + EPOCH_AT;
+    }
+}
+
 static bool tears_tail(enum damage_kind kind) {
     return kind == DAMAGE_EMPTY || kind == DAMAGE_TRUNCATED || kind == DAMAGE_FLIPPED ||
            kind == DAMAGE_MISSING || kind == DAMAGE_FOREIGN || kind == DAMAGE_RENAMED;
@@ -391,7 +431,7 @@ static void allow_tail(const struct damage_image *image, const struct damage *da
     int64_t end = end_of_whole(image, damage);
     if (damage->kind == DAMAGE_FLIPPED && end >= 0) {
         /* No checksum covers the epoch of a batch that nothing follows. */
-        allowance->epoch_at[index] = last_batch_at(buffer_slice(&partition->bytes)) + 12;
+        allowance->epoch_at[index] = last_batch_at(buffer_slice(&partition->bytes)) + EPOCH_AT;
     }
     int snapshot = newest(image, directory, ".snapshot");
     int64_t sealed = snapshot < 0 ? 0 : offset_in_name(image, snapshot);
@@ -422,6 +462,7 @@ void damage_allow(const struct damage_image *image, const struct damage *damage,
     for (int i = 0; i < image->truth.partition_count; i++) {
         allowance->end_min[i] = image->truth.partitions[i].end;
         allowance->epoch_at[i] = -1;
+        allow_epoch(image, damage, i, allowance);
     }
     allow_start(image, damage, allowance);
     if (image->clean || !tears_tail(damage->kind)) {

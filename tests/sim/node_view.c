@@ -25,7 +25,7 @@
 #define TIMESTAMP_MAX      (-3)
 #define TRIES              50
 #define RETRY_MS           20
-#define EPOCHS             4
+#define EPOCHS             8
 
 void view_init(struct view *view) {
     *view = (struct view){0};
@@ -153,8 +153,20 @@ static bool take_records(struct view_partition *into, struct node_world *world) 
     return true;
 }
 
+/* The epoch of the newest batch: what is answered for later ones says only which epoch the
+ * partition is in now. */
+static int32_t newest_epoch(const struct view_partition *of) {
+    struct slice left = buffer_slice(&of->bytes);
+    struct batch batch = {.partition_leader_epoch = 0};
+    while (left.len > 0 && batch_parse(left, &batch) == BATCH_OK) {
+        left = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
+    }
+    return batch.partition_leader_epoch;
+}
+
 static bool take_epochs(struct view_partition *into, struct node_world *world) {
-    for (int32_t epoch = 0; epoch < EPOCHS; epoch++) {
+    int32_t last = newest_epoch(into);
+    for (int32_t epoch = 0; epoch <= last && epoch < EPOCHS; epoch++) {
         struct offset_for_leader_epoch_request_offset_for_leader_partition partition =
             offset_for_leader_epoch_request_offset_for_leader_partition_defaults;
         partition.partition = into->partition;
