@@ -96,12 +96,26 @@ static void tell_loaded(struct post *post) {
                more ? tell_loaded : on_all_told);
 }
 
-static void submit_jobs(struct log_manager *manager, bool clearing);
+/*
+ * What takes a name away comes first: a new log may need it. What was deleted is removed last: as
+ * long as it is there, it tells whose the lines of the checkpoints are, also to the next start if
+ * this one does not get to the end.
+ */
+enum load_phase { PHASE_SET_ASIDE, PHASE_LOAD, PHASE_REMOVE, PHASE_COUNT };
+
+static enum load_phase job_phase(const struct load_job *job) {
+    if (job->entry == NULL) {
+        return PHASE_LOAD;
+    }
+    return job->entry->kind == LOG_DIR_DELETED ? PHASE_REMOVE : PHASE_SET_ASIDE;
+}
+
+static void submit_jobs(struct log_manager *manager, enum load_phase phase);
 
 /* All jobs of this phase are done. */
-static void phase_end(struct log_manager *manager, bool clearing) {
-    if (clearing) {
-        submit_jobs(manager, false);
+static void phase_end(struct log_manager *manager, enum load_phase phase) {
+    if (phase + 1 < PHASE_COUNT) {
+        submit_jobs(manager, phase + 1);
     } else {
         manager->loaded_shard = 0;
         shard_post(manager->node->shards[0].shard, &manager->loaded_post, tell_loaded);
@@ -110,12 +124,12 @@ static void phase_end(struct log_manager *manager, bool clearing) {
 
 static void job_end(struct load_job *job) {
     struct log_manager *manager = job->manager;
-    bool clearing = job->entry != NULL;
+    enum load_phase phase = job_phase(job);
     job_free(job);
     ASSERT(manager->jobs_left > 0);
     manager->jobs_left--;
     if (manager->jobs_left == 0) {
-        phase_end(manager, clearing);
+        phase_end(manager, phase);
     }
 }
 
@@ -203,19 +217,19 @@ static void run_clear(struct work *work) {
     free(new_path);
 }
 
-/* Clearing away comes first, all of it: a new log may need the name. */
-static void submit_jobs(struct log_manager *manager, bool clearing) {
+static void submit_jobs(struct log_manager *manager, enum load_phase phase) {
     struct shard *shard = manager->node->shards[0].shard;
+    bool load = phase == PHASE_LOAD;
     LIST_FOREACH(it, &manager->jobs) {
         struct load_job *job = CONTAINER_OF(it, struct load_job, link);
-        if ((job->entry != NULL) == clearing) {
+        if (job_phase(job) == phase) {
             manager->jobs_left++;
-            work_submit(shard, &job->work, clearing ? run_clear : run_load,
-                        clearing ? on_cleared : on_loaded);
+            work_submit(shard, &job->work, load ? run_load : run_clear,
+                        load ? on_loaded : on_cleared);
         }
     }
     if (manager->jobs_left == 0) {
-        phase_end(manager, clearing);
+        phase_end(manager, phase);
     }
 }
 
@@ -228,5 +242,5 @@ void log_manager_load(struct log_manager *manager, struct errmsg *errmsg,
         done(ctx, err);
         return;
     }
-    submit_jobs(manager, true);
+    submit_jobs(manager, PHASE_SET_ASIDE);
 }

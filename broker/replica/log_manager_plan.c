@@ -132,6 +132,22 @@ static const struct log_dir_entry *find_aside(const struct log_manager *manager,
     return NULL;
 }
 
+/* Whether a directory of that name was set aside for another topic: a line of the checkpoints may
+ * still be about that one, and the metadata may have forgotten it in a snapshot. */
+static bool had_namesake(const struct log_manager *manager, const struct image_topic *topic,
+                         int32_t partition) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        for (int j = 0; j < manager->dirs[i].entry_count; j++) {
+            const struct log_dir_entry *entry = &manager->dirs[i].entries[j];
+            if (entry->kind != LOG_DIR_PARTITION && entry->partition == partition &&
+                slice_equal(entry->topic, topic->name) && !uuid_equal(entry->topic_id, topic->id)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* What the checkpoints say, as far as it is about the directory that is there. */
 static void use_checkpoints(struct load_job *job, const struct known_offsets *known,
                             const struct log_dir_entry *entry) {
@@ -175,7 +191,8 @@ static void plan_missing(struct load_job *job, const struct image_topic *topic,
         errmsg_set(&job->errmsg, "%s is missing; its records lie in %s", job->path, aside->name);
         job->result = -EUCLEAN;
     } else if (known != NULL && (known->recovery_point > 0 || known->high_watermark > 0) &&
-               !image_has_removed_name(image, topic->name)) {
+               !image_has_removed_name(image, topic->name) &&
+               !had_namesake(manager, topic, job->partition)) {
         errmsg_set(&job->errmsg, "%s is missing, and there were records in it", job->path);
         job->result = -EUCLEAN;
     }
@@ -215,7 +232,12 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
     job->options.epoch_limit = image_partition(topic, partition)->leader_epoch + 1;
     job->options.replicated = image_partition(topic, partition)->replica_count > 1;
     if (entry != NULL) {
-        use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition), entry);
+        /* Without partition.metadata its making was interrupted, and nothing is known of it. */
+        bool namesakes = uuid_is_zero(entry->topic_id) && had_namesake(manager, topic, partition);
+        if (!namesakes) {
+            use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition),
+                            entry);
+        }
     } else {
         plan_missing(job, topic, named);
     }
