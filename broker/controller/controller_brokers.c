@@ -11,6 +11,9 @@
 #include "runtime/log.h"
 #include "runtime/machine.h"
 
+/* A record of a partition has about 100 bytes, a batch at most METADATA_BATCH_MAX. */
+#define RECORDS_AT_ONCE 10000
+
 /* A timer that is so late tells that this node did not run. */
 #define STOOD_STILL_MS 500
 
@@ -36,22 +39,36 @@ static struct shard *shard_of(const struct controller_brokers *brokers) {
     return brokers->controller->node->shards[0].shard;
 }
 
-/* Makes a decision of the controller's own, and submits what it says. */
+/* Up to RECORDS_AT_ONCE records from `first` on, as a batch of their own. */
+static enum kafka_error submit_part(struct controller *controller, const struct decision *d,
+                                    int first) {
+    struct decision part = *d;
+    int left = d->records.count - first;
+    part.records.values += first;
+    part.records.count = left < RECORDS_AT_ONCE ? left : RECORDS_AT_ONCE;
+    struct silent_op *op = NEW(struct silent_op);
+    enum kafka_error error = controller_submit(controller, &part, &op->op, done);
+    if (error != ERROR_NONE) {
+        free(op);
+    }
+    return error;
+}
+
+/* Makes a decision of the controller's own, and submits what it says: many records in parts, each
+ * of which leaves sane metadata, since a broker is told to be fenced behind all else. */
 static void decide(struct controller_brokers *brokers,
                    void (*fn)(struct decision *d, int32_t argument), int32_t argument) {
     struct controller *controller = brokers->controller;
-    struct silent_op *op = NEW(struct silent_op);
     struct arena arena;
     struct decision d;
     arena_init(&arena, SIZE_MAX);
     decision_init(controller, &d, &arena);
     fn(&d, argument);
-    enum kafka_error error = d.records.count > 0 ? controller_submit(controller, &d, &op->op, done)
-                                                 : ERROR_NOT_CONTROLLER;
-    if (error != ERROR_NONE) {
-        free(op);
+    enum kafka_error error = ERROR_NONE;
+    for (int i = 0; i < d.records.count && error == ERROR_NONE; i += RECORDS_AT_ONCE) {
+        error = submit_part(controller, &d, i);
     }
-    if (error != ERROR_NONE && d.records.count > 0) {
+    if (error != ERROR_NONE) {
         LOG_WARN(controller->node->machine, "controller", "records not written",
                  "count=%d error=%d", d.records.count, (int)error);
     }

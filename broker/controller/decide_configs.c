@@ -175,12 +175,6 @@ static void put_one(struct decision *d, struct target target, struct slice name,
 /* Checks and emits one override; a null value deletes it. */
 static struct verdict set_one(struct decision *d, struct target target, struct slice name,
                               struct slice value) {
-    if (slice_equal_str(name, "min.insync.replicas")) {
-        struct verdict ok = check_min_isr(d, target, value);
-        if (ok.error != ERROR_NONE) {
-            return ok;
-        }
-    }
     if (!slice_is_null(value)) {
         struct verdict ok = check_value(d, target, name, value);
         if (ok.error != ERROR_NONE) {
@@ -191,6 +185,12 @@ static struct verdict set_one(struct decision *d, struct target target, struct s
             return verdict_printf(d, ERROR_INVALID_REQUEST,
                                   "'%.*s' can only be set for one broker, not for all",
                                   SLICE_ARG(name));
+        }
+    }
+    if (slice_equal_str(name, "min.insync.replicas")) {
+        struct verdict ok = check_min_isr(d, target, value);
+        if (ok.error != ERROR_NONE) {
+            return ok;
         }
     }
     put_one(d, target, name, value);

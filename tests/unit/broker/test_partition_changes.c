@@ -9,6 +9,8 @@
 #include "protocol/generated/assign_replicas_to_dirs_response.h"
 #include "protocol/generated/elect_leaders_request.h"
 #include "protocol/generated/elect_leaders_response.h"
+#include "protocol/generated/incremental_alter_configs_request.h"
+#include "protocol/generated/incremental_alter_configs_response.h"
 #include "protocol/generated/list_partition_reassignments_request.h"
 #include "protocol/generated/list_partition_reassignments_response.h"
 #include "protocol/generated/update_features_request.h"
@@ -460,4 +462,38 @@ Test(partition_changes, features_go_up_and_down_as_kafka_lets_them) {
     cr_assert(slice_equal_str(image_config_value(world.image, CONFIG_RESOURCE_BROKER, SLICE_LIT(""),
                                                  "min.insync.replicas"),
                               "1"));
+}
+
+/* ---- Configuration --------------------------------------------------------------------------- */
+
+static int set_broker(const char *id, const char *value, int8_t operation) {
+    struct incremental_alter_configs_request_alterable_config config = {
+        .name = SLICE_LIT("min.insync.replicas"),
+        .value = slice_str(value),
+        .config_operation = operation};
+    struct incremental_alter_configs_request_alter_configs_resource resource = {
+        .resource_type = CONFIG_RESOURCE_BROKER,
+        .resource_name = slice_str(id),
+        .configs = &config,
+        .configs_count = 1};
+    struct incremental_alter_configs_request request = {.resources = &resource,
+                                                        .resources_count = 1};
+    struct incremental_alter_configs_response response;
+    decide_incremental_alter_configs(&world.d, &request, &response);
+    world_commit(&world);
+    return response.responses[0].error_code;
+}
+
+Test(partition_changes, with_elr_the_cluster_has_one_min_isr_and_brokers_have_none) {
+    const struct image_partition *t = world_topic(&world, "t", IDS(1, 2, 3));
+    cr_assert_eq(set_broker("", "2", 0), ERROR_NONE);
+    world_fence(&world, 2);
+    world_fence(&world, 3);
+    EXPECT_IDS(t, elr, 3);
+    cr_assert_eq(set_broker("1", "2", 0), ERROR_INVALID_CONFIG);
+    cr_assert_eq(set_broker("", NULL, 1), ERROR_INVALID_CONFIG);
+    cr_assert_eq(set_broker("", "2", 0), ERROR_NONE);
+    EXPECT_IDS(t, elr, 3);
+    cr_assert_eq(set_broker("", "1", 0), ERROR_NONE);
+    EXPECT_NONE(t, elr);
 }
