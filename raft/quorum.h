@@ -70,8 +70,9 @@ struct quorum_client {
 
 /*
  * Appends values as one atomic batch; *base_offset is the offset of the first. The values are
- * copied. -EAGAIN: this node does not lead; -EMSGSIZE: above the limit of a batch; otherwise the
- * errno of the write, after which failed() follows.
+ * copied. -EAGAIN: this node does not lead (from leading() to lost() it does, but lost() may be on
+ * its way already); -EMSGSIZE: above the limit of a batch; -EIO: the log cannot be written, and
+ * failed() was called. committed() may be called before this returns.
  */
 MUST_CHECK int quorum_propose(struct quorum *quorum, const struct slice *values, int count,
                               int64_t *base_offset);

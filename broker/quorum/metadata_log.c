@@ -638,7 +638,7 @@ int quorum_propose(struct quorum *quorum, const struct slice *values, int count,
 }
 
 int64_t quorum_end_offset(const struct quorum *quorum) {
-    return raft_end_offset(quorum->raft);
+    return quorum->raft == NULL ? 0 : raft_end_offset(quorum->raft);
 }
 
 int64_t quorum_high_watermark(const struct quorum *quorum) {

@@ -451,6 +451,17 @@ static void note_committed(struct quorum *quorum, const struct raft_reply *reply
     }
 }
 
+/* What a node said of itself may not be true for us (a name that only it knows): the next time the
+ * configured address is tried. */
+static void doubt_address(struct quorum *quorum, int32_t id, int result) {
+    int at = id < 0 ? -1 : learned(quorum, id);
+    if (at >= 0 && (result == -ECONNREFUSED || result == -ETIMEDOUT)) {
+        free(quorum->learned[at].host);
+        quorum->learned[at] = quorum->learned[--quorum->learned_count];
+        quorum->learned[quorum->learned_count] = (struct learned_address){0};
+    }
+}
+
 static void on_answer(struct peer_call *peer_call, const struct peer_answer *answer) {
     struct quorum_call *call = CONTAINER_OF(peer_call, struct quorum_call, call);
     struct quorum *quorum = call->quorum;
@@ -476,6 +487,7 @@ static void on_answer(struct peer_call *peer_call, const struct peer_answer *ans
         raft_answer(quorum->raft, now_ms, id, &reply, NULL, 0);
     } else {
         bool broken = answer->result == -ECONNREFUSED || answer->result == -ECONNRESET;
+        doubt_address(quorum, call->to, answer->result);
         raft_request_failed(quorum->raft, now_ms, id, broken);
     }
     call_free(call);
