@@ -1,6 +1,7 @@
 #include "broker/api/cluster_view.h"
 
 #include "broker/node.h"
+#include "broker/replica/lost_leaders.h"
 #include "broker/server/request.h"
 #include "runtime/machine.h"
 
@@ -47,9 +48,11 @@ int32_t any_alive_broker(const struct request *request) {
     return chosen;
 }
 
-struct partition_view partition_view(const struct image *image,
-                                     const struct image_partition *partition, const char *listener,
-                                     struct arena *arena) {
+struct partition_view partition_view(struct request *request,
+                                     const struct image_partition *partition) {
+    const struct image *image = request->at->image;
+    const char *listener = request->listener_name;
+    struct arena *arena = &request->arena;
     struct partition_view view = {.error = ERROR_NONE, .leader = partition->leader};
     view.offline = (int32_t *)arena_array(arena, (size_t)partition->replica_count, sizeof(int32_t));
     for (int32_t i = 0; i < partition->replica_count; i++) {
@@ -63,6 +66,9 @@ struct partition_view partition_view(const struct image *image,
         const struct image_broker *leader = image_broker(image, partition->leader);
         view.error = leader != NULL && !leader->fenced ? ERROR_LISTENER_NOT_FOUND
                                                        : ERROR_LEADER_NOT_AVAILABLE;
+        view.leader = -1;
+    } else if (leader_is_lost(request->at, partition->leader)) {
+        view.error = ERROR_LEADER_NOT_AVAILABLE;
         view.leader = -1;
     }
     return view;

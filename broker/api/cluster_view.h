@@ -39,11 +39,10 @@ int32_t any_alive_broker(const struct request *request);
 struct partition_view {
     enum kafka_error error;
     int32_t leader;
-    int32_t *offline; /* in the arena */
+    int32_t *offline; /* in the request's arena */
     int32_t offline_count;
 };
-struct partition_view partition_view(const struct image *image,
-                                     const struct image_partition *partition, const char *listener,
-                                     struct arena *arena);
+struct partition_view partition_view(struct request *request,
+                                     const struct image_partition *partition);
 
 #endif

@@ -68,8 +68,7 @@ static struct describe_topic_partitions_response_topic *next_topic(struct page *
 
 static void add_partition(struct page *page, const struct image_partition *partition,
                           struct describe_topic_partitions_response_partition *out) {
-    struct partition_view view = partition_view(
-        page->request->at->image, partition, page->request->listener_name, &page->request->arena);
+    struct partition_view view = partition_view(page->request, partition);
     *out = (struct describe_topic_partitions_response_partition){
         .error_code = (int16_t)view.error,
         .partition_index = partition->index,

@@ -10,6 +10,7 @@
 #include "broker/config/config.h"
 #include "broker/controller/controller.h"
 #include "broker/node.h"
+#include "broker/replica/lost_leaders.h"
 #include "broker/server/request.h"
 #include "protocol/generated/metadata_request.h"
 #include "protocol/generated/metadata_response.h"
@@ -47,7 +48,8 @@ static void add_brokers(struct answer *a) {
     LIST_FOREACH(it, &image->brokers) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
         struct broker_address address;
-        if (broker->fenced ||
+        bool listed = !broker->fenced || leader_was_lost(a->request->at, broker->id);
+        if (!listed ||
             !broker_address(a->request->at->node, broker, a->request->listener_name, &address)) {
             continue;
         }
@@ -72,8 +74,7 @@ static void add_brokers(struct answer *a) {
 static void add_partition(const struct answer *a, const struct image_partition *partition,
                           struct metadata_response_partition *out) {
     const struct request *request = a->request;
-    struct partition_view view =
-        partition_view(request->at->image, partition, request->listener_name, &a->request->arena);
+    struct partition_view view = partition_view(a->request, partition);
     if (view.error == ERROR_LISTENER_NOT_FOUND && request->version < 6) {
         view.error = ERROR_LEADER_NOT_AVAILABLE;
     }
@@ -255,7 +256,7 @@ static void refuse(struct answer *a, enum kafka_error error) {
     }
 }
 
-void api_metadata(struct request *request) {
+static void respond(struct request *request) {
     struct answer a = {.request = request, .body = request->body};
     message_init(&metadata_response_desc, &a.response);
     bool all = a.body->topics_count < 0 || (request->version == 0 && a.body->topics_count == 0);
@@ -274,4 +275,47 @@ void api_metadata(struct request *request) {
         }
     }
     request_respond(request, &a.response);
+}
+
+/* ---- A moment before the answer -------------------------------------------------------------- */
+
+/*
+ * Clients ask for metadata at the moment they lose a leader, and may be quicker than this node,
+ * which has lost it as well (broker/replica/lost_leaders.h). Sent back to the dead leader, some
+ * wait a second before they ask again. So where leaders can be elsewhere, an answer waits for what
+ * has happened already to be noticed, and when a leader is lost, for the controller to say who
+ * leads.
+ */
+#define SETTLE_MS      3
+#define SETTLE_MOST_MS 300
+
+struct settling {
+    struct timer timer;
+    struct request *request;
+    int64_t until_ms;
+};
+
+static void on_settled(struct timer *timer) {
+    struct settling *settling = CONTAINER_OF(timer, struct settling, timer);
+    struct request *request = settling->request;
+    if (some_leader_is_lost(request->at) && shard_now_ms(request->at->shard) < settling->until_ms) {
+        timer_start(timer, SETTLE_MS);
+    } else {
+        respond(request);
+    }
+}
+
+void api_metadata(struct request *request) {
+    const struct metadata_request *body = request->body;
+    const struct list *brokers = &request->at->image->brokers;
+    bool alone = brokers->next == brokers->prev; /* none, or one */
+    if (alone || body->topics_count == 0) {
+        respond(request);
+        return;
+    }
+    struct settling *settling = ARENA_NEW(&request->arena, struct settling);
+    settling->request = request;
+    settling->until_ms = shard_now_ms(request->at->shard) + SETTLE_MOST_MS;
+    timer_init(&settling->timer, request->at->shard, on_settled);
+    timer_start(&settling->timer, SETTLE_MS);
 }

@@ -1,5 +1,6 @@
 #include "broker/replica/replica_fetcher.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -7,6 +8,7 @@
 #include "broker/config/config.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
+#include "broker/replica/lost_leaders.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
 #include "runtime/log.h"
@@ -59,6 +61,13 @@ static void fetcher_disconnect(struct replica_fetcher *fetcher) {
     fetcher_forget_session(fetcher);
 }
 
+static void on_disconnect(void *ctx, int result) {
+    const struct replica_fetcher *fetcher = ctx;
+    if (result == -ECONNRESET || result == -ECONNREFUSED) {
+        leader_lost(fetcher->manager->shard, fetcher->leader);
+    }
+}
+
 /* Makes the connection to where the leader is now. */
 static void fetcher_connect(struct replica_fetcher *fetcher) {
     const struct image_endpoint *endpoint = leader_endpoint(fetcher);
@@ -78,6 +87,8 @@ static void fetcher_connect(struct replica_fetcher *fetcher) {
             .port = endpoint->port,
             .response_max = (size_t)most + RESPONSE_EXTRA,
             .backoff_max_ms = BACKOFF_MAX_MS,
+            .on_disconnect = on_disconnect,
+            .ctx = fetcher,
         };
         fetcher->peer = peer_new(&options);
     }

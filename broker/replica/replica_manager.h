@@ -9,6 +9,7 @@
 #include "broker/node.h"
 #include "broker/replica/dir_reports.h"
 #include "broker/replica/isr_changes.h"
+#include "broker/replica/lost_leaders.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/produce_task.h"
 #include "broker/replica/replica.h"
@@ -35,6 +36,7 @@ struct replica_manager {
     struct isr_changes isr_changes;
     struct dir_reports dir_reports;
 
+    struct lost_leaders lost;
     struct list fetchers;   /* struct replica_fetcher.link */
     struct list followings; /* struct following.all */
     struct produce_tasks produce_tasks;
