@@ -148,6 +148,9 @@ const void *world_send(struct peer_call *call, int16_t version);
 /* Ends it; `response` is NULL with an errno. */
 void world_answer(struct peer_call *call, int16_t version, int result, const void *response);
 
+/* The connections to that broker break. */
+void world_break(int32_t broker, int result);
+
 /* The recovery points are on disk now. */
 void world_checkpointed(void);
 

@@ -10,12 +10,16 @@ struct peer {
     struct list link;
     struct list calls;
     int port; /* the broker's id */
+    void (*on_disconnect)(void *ctx, int result);
+    void *ctx;
 };
 
 struct peer *peer_new(const struct peer_options *options) {
     struct peer *peer = NEW(struct peer);
     list_init(&peer->calls);
     peer->port = options->port;
+    peer->on_disconnect = options->on_disconnect;
+    peer->ctx = options->ctx;
     list_append(&world.peers, &peer->link);
     world.peers_made++;
     return peer;
@@ -72,6 +76,16 @@ void world_answer(struct peer_call *call, int16_t version, int result, const voi
     struct peer_answer answer = {.result = result, .version = version, .response = response};
     list_remove(&call->link);
     call->fn(call, &answer);
+    world_settle();
+}
+
+void world_break(int32_t broker, int result) {
+    LIST_FOREACH(it, &world.peers) {
+        struct peer *peer = CONTAINER_OF(it, struct peer, link);
+        if (peer->port == broker && peer->on_disconnect != NULL) {
+            peer->on_disconnect(peer->ctx, result);
+        }
+    }
     world_settle();
 }
 
