@@ -21,6 +21,7 @@
 #include "protocol/generated/vote_request.h"
 #include "protocol/generated/vote_response.h"
 #include "protocol/message.h"
+#include "runtime/file.h"
 #include "runtime/log.h"
 
 enum { KEY_FETCH = 1, KEY_VOTE = 52, KEY_BEGIN_EPOCH = 53, KEY_END_EPOCH = 54 };
@@ -378,6 +379,18 @@ static bool read_end_epoch(struct quorum *quorum, const struct end_quorum_epoch_
     return true;
 }
 
+/* The log is cut between batches, wherever in one of ours a leader says that it parts from ours. */
+static int64_t batch_boundary(struct quorum *quorum, int64_t offset) {
+    struct log_range range;
+    int64_t end = log_end_offset(quorum->log);
+    if (offset < log_start_offset(quorum->log) || offset >= end ||
+        log_read(quorum->log, offset, end, 1, true, &range) != 0) {
+        return offset;
+    }
+    file_unref(range.file);
+    return range.len > 0 && range.first_offset < offset ? range.first_offset : offset;
+}
+
 static void read_records(struct quorum *quorum, uint64_t id,
                          const struct fetch_response_partition_data *partition) {
     struct slice records = slice_make(partition->records.data, partition->records.len);
@@ -406,8 +419,9 @@ static bool read_fetch(struct quorum *quorum, uint64_t id, const struct fetch_re
     }
     if (partition->diverging_epoch.epoch >= 0) {
         reply->fetch = RAFT_FETCH_DIVERGING;
-        reply->position = (struct raft_position){.offset = partition->diverging_epoch.end_offset,
-                                                 .epoch = partition->diverging_epoch.epoch};
+        reply->position = (struct raft_position){
+            .offset = batch_boundary(quorum, partition->diverging_epoch.end_offset),
+            .epoch = partition->diverging_epoch.epoch};
     } else if (partition->snapshot_id.epoch >= 0) {
         reply->fetch = RAFT_FETCH_SNAPSHOT;
         reply->position = (struct raft_position){.offset = partition->snapshot_id.end_offset,
