@@ -20,6 +20,7 @@ struct answer {
     struct request *request;
     const struct metadata_request *body;
     struct metadata_response response;
+    bool waited; /* for the controller to say who leads instead of a lost leader */
 };
 
 static struct metadata_response_topic *next_topic(struct answer *a) {
@@ -48,7 +49,7 @@ static void add_brokers(struct answer *a) {
     LIST_FOREACH(it, &image->brokers) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
         struct broker_address address;
-        bool listed = !broker->fenced || leader_was_lost(a->request->at, broker->id);
+        bool listed = !broker->fenced || (a->waited && leader_was_lost(a->request->at, broker->id));
         if (!listed ||
             !broker_address(a->request->at->node, broker, a->request->listener_name, &address)) {
             continue;
@@ -256,8 +257,8 @@ static void refuse(struct answer *a, enum kafka_error error) {
     }
 }
 
-static void respond(struct request *request) {
-    struct answer a = {.request = request, .body = request->body};
+static void respond(struct request *request, bool waited) {
+    struct answer a = {.request = request, .body = request->body, .waited = waited};
     message_init(&metadata_response_desc, &a.response);
     bool all = a.body->topics_count < 0 || (request->version == 0 && a.body->topics_count == 0);
     if (is_invalid(request, a.body)) {
@@ -293,15 +294,17 @@ struct settling {
     struct timer timer;
     struct request *request;
     int64_t until_ms;
+    bool waited;
 };
 
 static void on_settled(struct timer *timer) {
     struct settling *settling = CONTAINER_OF(timer, struct settling, timer);
     struct request *request = settling->request;
     if (some_leader_is_lost(request->at) && shard_now_ms(request->at->shard) < settling->until_ms) {
+        settling->waited = true;
         timer_start(timer, SETTLE_MS);
     } else {
-        respond(request);
+        respond(request, settling->waited);
     }
 }
 
@@ -310,7 +313,7 @@ void api_metadata(struct request *request) {
     const struct list *brokers = &request->at->image->brokers;
     bool alone = brokers->next == brokers->prev; /* none, or one */
     if (alone || body->topics_count == 0) {
-        respond(request);
+        respond(request, false);
         return;
     }
     struct settling *settling = ARENA_NEW(&request->arena, struct settling);

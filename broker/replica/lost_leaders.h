@@ -52,9 +52,11 @@ bool some_leader_is_lost(const struct node_shard *shard);
  * Whether the process that the image knows was lost within LOST_BROKER_LISTED_MS, fenced or not.
  * For so long clients are told its address still: librdkafka drops the partitions of a broker that
  * it is not told of any more, and takes a second to look for their leaders again, though the same
- * answer names them.
+ * answer names them. Only in answers that waited for the new leaders: when the broker is told no
+ * more, librdkafka forgets how often it was refused there; with that in mind it would let a node
+ * that has come back and leads again wait for seconds.
  */
-#define LOST_BROKER_LISTED_MS 5000
+#define LOST_BROKER_LISTED_MS 800
 bool leader_was_lost(const struct node_shard *shard, int32_t id);
 
 #endif

@@ -128,7 +128,7 @@ class Run:
     def rounds(self):
         one = {"kill": self.kill_round, "rolling": self.rolling_round, "flap": self.flap_round}
         for number in range(1, self.options.rounds + 1):
-            time.sleep(self.random.uniform(0.3, 0.8))
+            time.sleep(self.random.uniform(*self.options.settle))
             done = one[self.options.mode]()
             if self.gaps:
                 self.report(f"round {number}/{self.options.rounds}: {done}, gap "
@@ -214,6 +214,7 @@ def parser():
     out.add_argument("--shards", type=int, default=1, help="num.shards of Barnabas")
     out.add_argument("--quorum", choices=["dynamic", "static"], default="dynamic")
     out.add_argument("--down", type=float, default=1.5, help="how long a node is away, at most, s")
+    out.add_argument("--settle", type=float, nargs=2, default=(1, 3), help="between rounds, s")
     out.add_argument("--property", action="append", default=[], help="key=value for every node")
     out.add_argument("--json", help="where to write the figures")
     out.add_argument("--keep", action="store_true", help="leave the directories of the nodes")
