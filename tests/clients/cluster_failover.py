@@ -178,7 +178,8 @@ def run(options, report=print, **properties):
     try:
         cluster.start()
         create_topic(cluster, TOPIC, options.partitions)
-        load = cluster_load.Load(cluster, TOPIC, options.partitions, options.rate)
+        client = dict(p.split("=", 1) for p in options.client)
+        load = cluster_load.Load(cluster, TOPIC, options.partitions, options.rate, **client)
         load.start()
         load.wait_for_acks(100)
         this = Run(cluster, load, options, report)
@@ -216,6 +217,8 @@ def parser():
     out.add_argument("--down", type=float, default=1.5, help="how long a node is away, at most, s")
     out.add_argument("--settle", type=float, nargs=2, default=(1, 3), help="between rounds, s")
     out.add_argument("--property", action="append", default=[], help="key=value for every node")
+    out.add_argument("--client", action="append", default=[],
+                     help="key=value for the producer, whose defaults are librdkafka's")
     out.add_argument("--json", help="where to write the figures")
     out.add_argument("--keep", action="store_true", help="leave the directories of the nodes")
     return out

@@ -5,7 +5,6 @@ Runs against Apache Kafka with --broker kafka; --cluster-quorum static for contr
 """
 
 import json
-import os
 import threading
 import time
 
@@ -21,8 +20,6 @@ from confluent_kafka.admin import AdminClient, NewTopic
 @pytest.fixture(scope="session")
 def kind(request):
     kind = request.config.getoption("--broker")
-    if kind == "barnabas" and not os.environ.get("CLUSTER"):
-        pytest.skip("CLUSTER=1 runs the tests of clusters")
     if not clusters.has_what_it_needs(kind):
         pytest.skip("needs the broker's programs")
     return kind

@@ -100,7 +100,7 @@ static void fault(struct cluster_world *world, const struct mix *mix) {
         cluster_world_kill(world, node, SIM_CRASH_PROCESS);
     } else if ((draw -= mix->power) < 0) {
         cluster_world_kill(world, node, SIM_CRASH_POWER);
-    } else if (nodes_up(world) == CLUSTER_NODES) {
+    } else if (nodes_up(world) == CLUSTER_NODES && world->nodes[node].started) {
         cluster_world_stop(world, node);
     }
 }
@@ -141,15 +141,9 @@ static void run_mix(const struct mix *mix, uint64_t usual) {
     }
 }
 
-static void when_asked(void) {
-    if (getenv("CLUSTER") == NULL) {
-        cr_skip_test("CLUSTER=1 runs the tests of clusters");
-    }
-}
-
 /* ---- Tests ----------------------------------------------------------------------------------- */
 
-Test(cluster, three_nodes_serve_and_agree, .init = when_asked, .timeout = 600) {
+Test(cluster, three_nodes_serve_and_agree, .timeout = 600) {
     for (uint64_t seed = 1; seed <= 5; seed++) {
         struct cluster_world *world = start_world(seed, 1 + (int)seed % 2, NULL, 0);
         cluster_world_run(world, 2000);
@@ -157,22 +151,22 @@ Test(cluster, three_nodes_serve_and_agree, .init = when_asked, .timeout = 600) {
     }
 }
 
-Test(cluster, nodes_that_are_killed_lose_nothing, .init = when_asked, .timeout = 3600) {
+Test(cluster, nodes_that_are_killed_lose_nothing, .timeout = 3600) {
     static const struct mix mix = {.name = "kills", .kill = 95, .all = 5, .shards = 1};
-    run_mix(&mix, 20);
+    run_mix(&mix, 3);
 }
 
-Test(cluster, nor_do_nodes_that_lose_power, .init = when_asked, .timeout = 3600) {
+Test(cluster, nor_do_nodes_that_lose_power, .timeout = 3600) {
     static const struct mix mix = {.name = "power", .power = 90, .all = 10, .shards = 1};
-    run_mix(&mix, 20);
+    run_mix(&mix, 3);
 }
 
-Test(cluster, nor_does_a_cluster_whose_network_is_cut, .init = when_asked, .timeout = 3600) {
+Test(cluster, nor_does_a_cluster_whose_network_is_cut, .timeout = 3600) {
     static const struct mix mix = {.name = "cuts", .cut = 100, .shards = 1};
-    run_mix(&mix, 20);
+    run_mix(&mix, 3);
 }
 
-Test(cluster, nor_with_everything_at_once, .init = when_asked, .timeout = 3600) {
+Test(cluster, nor_with_everything_at_once, .timeout = 3600) {
     static const struct mix mix = {.name = "everything",
                                    .kill = 25,
                                    .power = 25,
@@ -180,16 +174,16 @@ Test(cluster, nor_with_everything_at_once, .init = when_asked, .timeout = 3600) 
                                    .cut = 30,
                                    .all = 5,
                                    .shards = 2};
-    run_mix(&mix, 20);
+    run_mix(&mix, 3);
 }
 
-Test(cluster, nor_without_syncs_while_processes_die, .init = when_asked, .timeout = 3600) {
+Test(cluster, nor_without_syncs_while_processes_die, .timeout = 3600) {
     static const struct mix mix = {
         .name = "page cache", .kill = 60, .stop = 20, .cut = 20, .shards = 1, .page_cache = true};
-    run_mix(&mix, 10);
+    run_mix(&mix, 2);
 }
 
-Test(cluster, the_same_seed_is_the_same_run, .init = when_asked, .timeout = 600) {
+Test(cluster, the_same_seed_is_the_same_run, .timeout = 600) {
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {
         struct cluster_world *world = start_world(7, 2, NULL, 0);
