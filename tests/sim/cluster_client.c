@@ -359,6 +359,7 @@ static void lane_start(struct lane *lane, struct cluster_client *owner, enum rol
     timer_init(&lane->timer, shard, on_timer);
     for (int i = 0; i < CLUSTER_NODES; i++) {
         sim_client_init(&lane->nodes[i], shard, cluster_host(i), CLUSTER_PORT);
+        lane->nodes[i].impatient = true;
     }
     step(lane);
 }

@@ -59,7 +59,7 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
         return;
     }
     timer_start(&client->redial, REDIAL_MS);
-    if (client->waiting && client->sent) {
+    if (client->waiting && (client->sent || client->impatient)) {
         client->waiting = false;
         client->answered(client->ctx, NULL);
     }

@@ -30,6 +30,7 @@ struct sim_client {
     int16_t version;
     bool waiting; /* for the connection, or for the answer */
     bool sent;
+    bool impatient; /* a connection that cannot be made is no answer either */
     struct buffer request;
     struct arena arena;  /* of the last answer */
     struct frame *frame; /* of the last answer */
