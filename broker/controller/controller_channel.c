@@ -383,6 +383,7 @@ void controller_channel_free(struct controller_channel *channel) {
     LIST_FOREACH(it, &channel->ended) {
         frame_unref(CONTAINER_OF(it, struct controller_call, link)->answer);
     }
+    timer_stop(&channel->timer);
     deferred_cancel(&channel->deferred);
     peer_free(channel->peer);
     free(channel);

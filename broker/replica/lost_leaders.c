@@ -22,7 +22,13 @@ static void note(struct node_shard *shard, struct lost_leader leader) {
     if (at == lost->next) {
         lost->next = (lost->next + 1) % LOST_LEADERS_MAX;
     }
+    const struct lost_leader *before = &lost->recent[at];
     leader.lost_ms = shard_now_ms(shard->shard);
+    if (before->lost_ms > 0 && before->id == leader.id) {
+        leader.again = before->epoch == leader.epoch
+                           ? before->again
+                           : leader.lost_ms - before->lost_ms < LOST_AGAIN_MS;
+    }
     lost->recent[at] = leader;
 }
 
@@ -105,7 +111,7 @@ bool some_leader_is_lost(const struct node_shard *shard) {
 bool leader_was_lost(const struct node_shard *shard, int32_t id) {
     const struct lost_leaders *lost = &shard->replicas->lost;
     for (int i = 0; i < LOST_LEADERS_MAX; i++) {
-        if (lost->recent[i].id == id &&
+        if (lost->recent[i].id == id && !lost->recent[i].again &&
             lost_within(shard, &lost->recent[i], LOST_BROKER_LISTED_MS) != NULL) {
             return true;
         }

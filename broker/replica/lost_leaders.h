@@ -28,6 +28,7 @@ struct lost_leader {
     int32_t id;
     int64_t epoch;   /* of the broker; a restarted one is not lost */
     int64_t lost_ms; /* 0: none */
+    bool again;      /* it had been lost shortly before, as another process */
 };
 
 struct lost_leaders {
@@ -57,6 +58,9 @@ bool some_leader_is_lost(const struct node_shard *shard);
  * that has come back and leads again wait for seconds.
  */
 #define LOST_BROKER_LISTED_MS 800
+
+/* One that is lost again within so long is not told any more at all, for the same reason. */
+#define LOST_AGAIN_MS 30000
 bool leader_was_lost(const struct node_shard *shard, int32_t id);
 
 #endif

@@ -455,7 +455,8 @@ static int most_in_a_rack(const struct image_partition *partition) {
     return most;
 }
 
-Test(controller_decisions, no_rack_has_two_replicas_while_another_has_none, .init = NULL) {
+Test(controller_decisions, no_rack_has_two_replicas_while_another_has_none) {
+    tear_down();
     start(NULL, 0); /* broker 1 has no rack, which is one as well */
     add_broker(2, NULL);
     add_broker(3, NULL);

@@ -72,3 +72,23 @@ Test(lost_leaders, the_oldest_of_too_many_is_forgotten) {
     cr_assert(leader_is_lost(shard(0), LEADER));
     cr_assert(leader_is_lost(shard(0), 3));
 }
+
+Test(lost_leaders, a_broker_that_is_lost_again_and_again_is_not_listed) {
+    leader_lost(shard(0), LEADER);
+    leader_lost(shard(0), LEADER); /* the same process still */
+    world_settle();
+    cr_assert(leader_was_lost(shard(1), LEADER));
+    world.brokers[LEADER - 1].epoch++;
+    world_advance(LOST_AGAIN_MS - 1);
+    leader_lost(shard(0), LEADER);
+    world_settle();
+    for (int i = 0; i < 2; i++) {
+        cr_assert(leader_is_lost(shard(i), LEADER));
+        cr_assert_not(leader_was_lost(shard(i), LEADER));
+    }
+    world.brokers[LEADER - 1].epoch++;
+    world_advance(LOST_AGAIN_MS);
+    leader_lost(shard(0), LEADER);
+    world_settle();
+    cr_assert(leader_was_lost(shard(1), LEADER));
+}

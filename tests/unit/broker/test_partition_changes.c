@@ -104,7 +104,8 @@ Test(partition_changes, min_isr_counts_at_most_the_replicas) {
     EXPECT_NONE(t, elr);
 }
 
-Test(partition_changes, without_elr_the_last_of_the_isr_stays_and_leads_again, .init = NULL) {
+Test(partition_changes, without_elr_the_last_of_the_isr_stays_and_leads_again) {
+    tear_down();
     with_four_brokers(0);
     const struct image_partition *t = world_topic(&world, "t", IDS(1, 2));
     world_fence(&world, 2);
