@@ -95,9 +95,13 @@ void epochs_end_of(const struct epochs *epochs, int32_t epoch, int64_t log_end, 
     *end_offset = epochs->entries[i + 1].start_offset;
 }
 
-void epochs_encode(const struct epochs *epochs, struct buffer *out) {
-    buffer_printf(out, "0\n%d\n", epochs->count);
-    for (int i = 0; i < epochs->count; i++) {
+void epochs_encode(const struct epochs *epochs, int64_t log_end, struct buffer *out) {
+    int count = epochs->count;
+    while (count > 0 && epochs->entries[count - 1].start_offset >= log_end) {
+        count--;
+    }
+    buffer_printf(out, "0\n%d\n", count);
+    for (int i = 0; i < count; i++) {
         buffer_printf(out, "%" PRId32 " %" PRId64 "\n", epochs->entries[i].epoch,
                       epochs->entries[i].start_offset);
     }
@@ -105,6 +109,7 @@ void epochs_encode(const struct epochs *epochs, struct buffer *out) {
 
 bool epochs_decode(struct slice text, struct epochs *epochs) {
     epochs_release(epochs);
+    uint64_t hash = hash_bytes(text);
     if (text.len == 0) {
         return true;
     }
@@ -134,17 +139,28 @@ bool epochs_decode(struct slice text, struct epochs *epochs) {
         epochs_release(epochs);
         return false;
     }
-    epochs->stored_hash = hash_bytes(text);
+    epochs->stored_hash = hash;
     return true;
 }
 
-void epochs_settle(struct epochs *epochs) {
-    if (!epochs->dirty) {
-        return;
-    }
+static uint64_t text_hash(const struct epochs *epochs, int64_t log_end) {
     struct buffer text;
     buffer_init(&text, SIZE_MAX);
-    epochs_encode(epochs, &text);
-    epochs->dirty = hash_bytes(buffer_slice(&text)) != epochs->stored_hash;
+    epochs_encode(epochs, log_end, &text);
+    uint64_t hash = hash_bytes(buffer_slice(&text));
     buffer_release(&text);
+    return hash;
+}
+
+void epochs_no_checkpoint(struct epochs *epochs) {
+    epochs->stored_hash = text_hash(epochs, 0);
+}
+
+void epochs_taken(struct epochs *epochs, int64_t log_end) {
+    epochs->stored_hash = text_hash(epochs, log_end);
+    epochs->dirty = epochs->count > 0 && epochs->entries[epochs->count - 1].start_offset >= log_end;
+}
+
+bool epochs_unsaved(const struct epochs *epochs, int64_t log_end) {
+    return epochs->dirty && text_hash(epochs, log_end) != epochs->stored_hash;
 }

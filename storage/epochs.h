@@ -43,12 +43,19 @@ int32_t epochs_of_offset(const struct epochs *epochs, int64_t offset);
 void epochs_end_of(const struct epochs *epochs, int32_t epoch, int64_t log_end, int32_t *found,
                    int64_t *end_offset);
 
-/* The checkpoint's text, and back: false for anything that is not one (epochs are empty then). */
-void epochs_encode(const struct epochs *epochs, struct buffer *out);
+/* The checkpoint's text, and back: false for anything that is not one (epochs are empty then). An
+ * epoch that begins at log_end has no records, says nothing yet, and is left out: every load drops
+ * it, and the next leader has another. */
+void epochs_encode(const struct epochs *epochs, int64_t log_end, struct buffer *out);
 bool epochs_decode(struct slice text, struct epochs *epochs);
 
-/* Takes the changes back from `dirty` when they add up to what is on disk already: a restart drops
- * the epoch that starts at the log end, and the next leader assigns it again. */
-void epochs_settle(struct epochs *epochs);
+/* There is no checkpoint, which says as much as an empty one. */
+void epochs_no_checkpoint(struct epochs *epochs);
+
+/* The text is being written. What was left out of it stays to be written. */
+void epochs_taken(struct epochs *epochs, int64_t log_end);
+
+/* Whether the checkpoint's text is another than the one on disk. */
+bool epochs_unsaved(const struct epochs *epochs, int64_t log_end);
 
 #endif

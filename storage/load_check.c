@@ -206,6 +206,24 @@ static int check_entry(struct loader *loader, const struct epoch_entry *entry, b
     return result < 0 && result != -EBADMSG ? result : 0;
 }
 
+/* And what lies before it is of an earlier epoch. */
+static int check_before(struct loader *loader, const struct epoch_entry *entry, bool *agrees) {
+    const struct log *log = loader->log;
+    if (entry == log->epochs.entries || entry->start_offset <= log->segments[0]->base_offset) {
+        return 0;
+    }
+    struct segment *segment = log->segments[log_segment_index(log, entry->start_offset - 1)];
+    struct batch_cursor cursor;
+    struct segment_hit hit;
+    int result = segment_find(segment, entry->start_offset - 1, &cursor, loader->window,
+                              BATCH_CURSOR_WINDOW_MIN, &hit);
+    segment_close_files(segment);
+    if (result == 1 && hit.batch.base_offset < entry->start_offset) {
+        *agrees = hit.batch.partition_leader_epoch < entry->epoch;
+    }
+    return result < 0 && result != -EBADMSG ? result : 0;
+}
+
 int load_check_epochs(struct loader *loader) {
     const struct log *log = loader->log;
     bool agrees = true;
@@ -216,6 +234,9 @@ int load_check_epochs(struct loader *loader) {
     int result = 0;
     for (int i = 0; i < log->epochs.count && agrees && result == 0; i++) {
         result = check_entry(loader, &log->epochs.entries[i], &agrees);
+        if (result == 0 && agrees) {
+            result = check_before(loader, &log->epochs.entries[i], &agrees);
+        }
     }
     if (result != 0) {
         errmsg_set(loader->errmsg, "cannot read %s: %s", log->directory, strerror(-result));

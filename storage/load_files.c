@@ -590,6 +590,7 @@ int load_epochs(struct loader *loader) {
     size_t len = 0;
     int result = file_read_all(loader->machine, path.text, SMALL_FILE_MAX, &bytes, &len);
     if (result == -ENOENT) {
+        epochs_no_checkpoint(&loader->log->epochs);
         return 0; /* load_check_epochs() sees whether it should be there */
     }
     if (result != 0) {

@@ -289,8 +289,14 @@ static int judge_damage(struct loader *loader, int index, int64_t pos, int64_t n
     return result == 1 ? damaged(loader, segment, pos, "readable records follow it") : result;
 }
 
+/* What never had a byte has nothing to recover, and nothing to sync. */
+static bool is_blank(const struct segment *segment) {
+    return segment->size == 0 && segment->offset_count == 0 && segment->time_count == 0;
+}
+
 static int empty_indexes(struct segment *segment) {
     int result = segment_open_indexes(segment);
+    bool blank = result == 0 && is_blank(segment);
     if (result == 0) {
         segment->offset_count = 0;
         segment->time_count = 0;
@@ -300,11 +306,13 @@ static int empty_indexes(struct segment *segment) {
         segment->max_timestamp_offset = segment->base_offset;
         segment->max_known = true;
         segment->first_timestamp = NO_TIMESTAMP;
-        segment->dirty = true;
-        segment->index_dirty = true;
+        segment->dirty = !blank;
+        segment->index_dirty = !blank;
+    }
+    if (result == 0 && !blank) {
         result = file_truncate(segment->offset_index, 0);
     }
-    if (result == 0) {
+    if (result == 0 && !blank) {
         result = file_truncate(segment->time_index, 0);
     }
     return result != 0 ? result
@@ -478,7 +486,6 @@ static int check_follows(struct loader *loader, int index, bool *follows) {
 
 int load_recover(struct loader *loader, int first) {
     struct log *log = loader->log;
-    loader->changed = true;
     loader->last_epoch = -1;
     log->names_dirty = true; /* the crash may have come before the sync of new names */
     log->end_offset = log->segments[first]->base_offset;
@@ -499,6 +506,8 @@ int load_recover(struct loader *loader, int first) {
             }
             result = recover_segment(loader, i);
         }
+        /* Its name is synced with its first record. */
+        loader->changed |= !is_blank(log->segments[i]) || log->segments[i]->dirty;
     }
     if (result != 0 && result != -EUCLEAN && result != -ESTALE) {
         errmsg_set(loader->errmsg, "cannot recover %s: %s", log->directory, strerror(-result));

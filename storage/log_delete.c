@@ -150,7 +150,8 @@ static void delete_step(struct log *log) {
     }
     /* The leader epochs say where the log starts. Until they do, what was renamed is the only sign
      * that segments were deleted, not lost. */
-    bool epochs_behind = (log->epochs.dirty && log->bytes > 0) || log->job != NULL;
+    bool epochs_behind =
+        (log->bytes > 0 && epochs_unsaved(&log->epochs, log->end_offset)) || log->job != NULL;
     bool disk_full = now_ms < log->sync_retry_ms;
     if (due != NULL && epochs_behind && !disk_full) {
         timer_start(&log->delete_timer, EPOCHS_RETRY_MS);

@@ -256,11 +256,10 @@ static struct sync_job *gather_job(struct log *log, bool closing) {
         log_fail(log, result, "open for sync");
         return NULL;
     }
-    job->write_epochs = log->epochs.dirty;
+    job->write_epochs = epochs_unsaved(&log->epochs, log->end_offset);
     if (job->write_epochs) {
-        epochs_encode(&log->epochs, &job->epochs);
-        log->epochs.dirty = false;
-        log->epochs.stored_hash = hash_bytes(buffer_slice(&job->epochs));
+        epochs_encode(&log->epochs, log->end_offset, &job->epochs);
+        epochs_taken(&log->epochs, log->end_offset);
     }
     job->seals = log->seals;
     job->seal_count = log->seal_count;
@@ -329,10 +328,9 @@ void log_sync_step(struct log *log) {
         shard_now_ms(log->shard) < log->sync_retry_ms) {
         return;
     }
-    epochs_settle(&log->epochs);
     bool data_due = log->sync_wanted_end > log->synced_end && log->end_offset > log->synced_end;
     /* In an empty log an epoch has nothing to tell yet: it goes with the first records. */
-    bool epochs_due = log->epochs.dirty && log->bytes > 0;
+    bool epochs_due = log->bytes > 0 && epochs_unsaved(&log->epochs, log->end_offset);
     if (data_due || log->seal_count > 0 || epochs_due || !list_empty(&log->waiters)) {
         if (start_job(log, false) != 0) {
             log_cancel_waiters(log, log->error);
@@ -382,7 +380,6 @@ static int start_close_sync(struct log *log) {
     if (log->end_offset > 0) { /* a log that never had a record has no snapshot */
         log_add_seal(log, log->end_offset);
     }
-    log_active(log)->index_dirty = true;
     return start_job(log, true);
 }
 

@@ -26,7 +26,7 @@ static void check_epochs(struct slice text) {
     if (epochs_decode(text, &epochs)) {
         out.max = SIZE_MAX;
         buffer_reset(&out);
-        epochs_encode(&epochs, &out);
+        epochs_encode(&epochs, INT64_MAX, &out);
         struct epochs again = {0};
         ASSERT(epochs_decode(buffer_slice(&out), &again) && again.count == epochs.count);
         int32_t latest = epochs_latest(&again);

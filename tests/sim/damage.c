@@ -392,6 +392,22 @@ static int64_t flipped_epoch_of(const struct damage_image *image, const struct d
     return -1;
 }
 
+/* Epochs of another log that begin above this log's start look like those of a log whose older
+ * records are being deleted: what came before them is not known any more. */
+static bool epochs_begin_late(const struct damage_image *image, const struct damage *damage,
+                              const struct view_partition *partition) {
+    if (damage->kind != DAMAGE_FOREIGN || damage->param >= image->file_count ||
+        !ends_with(image->files[damage->file].path, "/leader-epoch-checkpoint") ||
+        !ends_with(image->files[damage->param].path, "/leader-epoch-checkpoint")) {
+        return false;
+    }
+    struct slice text = image->files[damage->param].content;
+    char copy[64];
+    long long offset = 0;
+    snprintf(copy, sizeof(copy), "%.*s", (int)text.len, (const char *)text.data);
+    return sscanf(copy, "%*d %*d %*d %lld", &offset) == 1 && offset > partition->start;
+}
+
 /* No checksum covers the epoch of a batch. Where epochs change, a flip may leave them in order. */
 static void allow_epoch(const struct damage_image *image, const struct damage *damage, int index,
                         struct view_allowance *allowance) {
@@ -402,7 +418,13 @@ static void allow_epoch(const struct damage_image *image, const struct damage *d
     char directory[300];
     partition_path(partition, directory);
     int64_t offset = flipped_epoch_of(image, damage);
-    if (offset < 0 || !below(image->files[damage->file].path, directory)) {
+    if (!below(image->files[damage->file].path, directory)) {
+        return;
+    }
+    if (epochs_begin_late(image, damage, partition)) {
+        allowance->epoch_at[index] = (int64_t)bytes.len;
+    }
+    if (offset < 0) {
         return;
     }
     int32_t before = 0;

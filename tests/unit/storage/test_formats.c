@@ -85,7 +85,7 @@ Test(formats, epochs_round_trip_and_nonsense_is_refused) {
     epochs_assign(&epochs, 4, 10); /* nothing was written in epoch 3 */
     struct buffer text;
     buffer_init(&text, 1 << 16);
-    epochs_encode(&epochs, &text);
+    epochs_encode(&epochs, INT64_MAX, &text);
     cr_assert(slice_equal(buffer_slice(&text), SLICE_LIT("0\n2\n0 0\n4 10\n")));
     cr_assert(epochs_decode(buffer_slice(&text), &epochs));
     cr_assert_eq(epochs.count, 2);
@@ -99,6 +99,26 @@ Test(formats, epochs_round_trip_and_nonsense_is_refused) {
     }
     cr_assert(epochs_decode(slice_make("", 0), &epochs));
     buffer_release(&text);
+    epochs_release(&epochs);
+}
+
+Test(formats, an_epoch_without_records_is_nothing_to_save_until_it_has_one) {
+    struct epochs epochs = {0};
+    cr_assert(epochs_decode(SLICE_LIT("0\n1\n3 10\n"), &epochs));
+    epochs_assign(&epochs, 4, 20);
+    cr_assert_not(epochs_unsaved(&epochs, 20));
+    cr_assert(epochs_unsaved(&epochs, 21));
+    epochs_taken(&epochs, 21);
+    cr_assert_not(epochs_unsaved(&epochs, 21));
+    epochs_assign(&epochs, 5, 21);
+    epochs_taken(&epochs, 21);
+    cr_assert(epochs_unsaved(&epochs, 22), "it was left out, and is not forgotten");
+    epochs_release(&epochs);
+
+    epochs_no_checkpoint(&epochs);
+    epochs_assign(&epochs, 1, 0);
+    cr_assert_not(epochs_unsaved(&epochs, 0));
+    cr_assert(epochs_unsaved(&epochs, 1));
     epochs_release(&epochs);
 }
 
