@@ -470,7 +470,8 @@ void peer_free(struct peer *peer) {
     if (peer == NULL) {
         return;
     }
-    deferred_cancel(&peer->deferred); /* after a crash: others are still in that list */
+    timer_stop(&peer->timer); /* after a crash: others are still in these lists */
+    deferred_cancel(&peer->deferred);
     arena_release(&peer->arena);
     free(peer->host);
     free(peer);
