@@ -252,6 +252,18 @@ static bool check_elr(struct format *format, bool given) {
     return true;
 }
 
+/* As Kafka's tool writes them: the other records depend on it. */
+static void metadata_version_first(struct format *format) {
+    for (int i = 0; i < format->feature_count; i++) {
+        struct format_feature feature = format->features[i];
+        if (strcmp(feature.name, FEATURE_METADATA_VERSION) == 0) {
+            memmove(format->features + 1, format->features, (size_t)i * sizeof(feature));
+            format->features[0] = feature;
+            return;
+        }
+    }
+}
+
 /* The newest level of each feature, but for what was asked for. */
 static bool take_features(struct format *format) {
     for (const struct supported_feature *f = supported_features; f->name != NULL; f++) {
@@ -261,6 +273,7 @@ static bool take_features(struct format *format) {
                 (struct format_feature){f->name, f->max_level};
         }
     }
+    metadata_version_first(format);
     const char *release = format->options.release;
     bool elr_given = false;
     if (release != NULL) {

@@ -93,8 +93,6 @@ UNSERVED = {
     "kafka-acls --list": "DESCRIBE_ACLS",
     "kafka-acls --add --allow-principal User:u --operation Read --topic a": "DESCRIBE_ACLS",
     "kafka-transactions list": "LIST_TRANSACTIONS",
-    "kafka-leader-election --election-type preferred --all-topic-partitions": "ELECT_LEADERS",
-    "kafka-reassign-partitions --list": "LIST_PARTITION_REASSIGNMENTS",
     "kafka-share-groups --describe --group s": "SHARE_GROUP_DESCRIBE",
     "kafka-configs --describe --entity-type users --entity-name u": "DESCRIBE_CLIENT_QUOTAS",
     "kafka-configs --describe --entity-type ips --entity-name 127.0.0.1": "DESCRIBE_CLIENT_QUOTAS",
@@ -104,10 +102,6 @@ UNSERVED = {
     "kafka-configs --alter --entity-type users --entity-name u --add-config SCRAM-SHA-256=[password=p]": (
         "ALTER_USER_SCRAM_CREDENTIALS"
     ),
-    "kafka-features upgrade --release-version 4.3": "UPDATE_FEATURES",
-    "kafka-features downgrade --feature metadata.version=20 --dry-run": "UPDATE_FEATURES",
-    "kafka-metadata-quorum remove-controller --controller-id 1 "
-    "--controller-directory-id AAAAAAAAAAAAAAAAAAAAaw": "REMOVE_RAFT_VOTER",
 }
 
 
