@@ -33,8 +33,9 @@ struct controller_channel {
     struct peer *peer; /* NULL until another node leads */
     struct list waiting;
     struct list sent;
-    struct list local; /* struct local_try.link */
-    struct list ended;
+    struct list local;  /* struct local_try.link */
+    struct list ended;  /* struct telling.link, as the next */
+    struct list abroad; /* being told on another shard, or back from there */
     struct timer timer; /* the next deadline or try */
     struct deferred deferred;
     bool closed;
@@ -48,6 +49,16 @@ struct local_try {
     int16_t version;
 };
 
+/* What a call ended with. Not in the call, whose owner may be freed before the channel is when the
+ * machine dies, while a post has it. */
+struct telling {
+    struct list link;
+    struct post post;
+    struct controller_call *call;
+    enum kafka_error error;
+    struct frame *answer; /* may be NULL */
+};
+
 static void channel_arm(struct controller_channel *channel);
 
 static int64_t now_ms(const struct controller_channel *channel) {
@@ -56,37 +67,53 @@ static int64_t now_ms(const struct controller_channel *channel) {
 
 /* ---- Telling --------------------------------------------------------------------------------- */
 
-static void call_tell(struct controller_call *call) {
-    struct frame *frame = call->answer;
+static void telling_free(struct telling *telling) {
+    list_remove(&telling->link);
+    frame_unref(telling->answer);
+    free(telling);
+}
+
+/* On the call's shard. The call is its owner's again. */
+static void call_tell(struct controller_call *call, enum kafka_error error,
+                      const struct frame *frame) {
     struct arena arena;
     void *response = NULL;
-    call->answer = NULL;
     arena_init(&arena, frame != NULL ? message_decode_limit(frame->len) : 0);
     if (frame != NULL &&
         !wire_decode_response(call->api_key, call->peer.version,
                               slice_make(frame->data, frame->len), &arena, &response)) {
-        call->error = ERROR_UNKNOWN_SERVER_ERROR; /* cannot be: it was decoded before */
+        error = ERROR_UNKNOWN_SERVER_ERROR; /* cannot be: it was decoded before */
         response = NULL;
     }
-    call->fn(call, call->error, call->peer.version, response);
+    call->fn(call, error, call->peer.version, response);
     arena_release(&arena);
-    frame_unref(frame);
 }
 
-static void call_told(struct post *post) {
-    call_tell(CONTAINER_OF(post, struct controller_call, post));
+static void told(struct post *post) {
+    telling_free(CONTAINER_OF(post, struct telling, post));
+}
+
+static void tell_abroad(struct post *post) {
+    struct telling *telling = CONTAINER_OF(post, struct telling, post);
+    struct controller_call *call = telling->call;
+    struct shard *back = call->from->node->shards[0].shard;
+    call_tell(call, telling->error, telling->answer);
+    shard_post(back, &telling->post, told);
 }
 
 /* Takes a reference of `answer`. The call must be in no list. */
 static void call_end(struct controller_call *call, enum kafka_error error, struct frame *answer) {
     struct controller_channel *channel = call->channel;
-    call->error = error;
-    call->answer = frame_ref(answer);
+    struct telling *telling = NEW(struct telling);
+    telling->call = call;
+    telling->error = error;
+    telling->answer = frame_ref(answer);
     if (call->from->index != 0) {
-        shard_post(call->from->shard, &call->post, call_told);
+        list_append(&channel->abroad, &telling->link);
+        shard_post(call->from->shard, &telling->post, tell_abroad);
         return;
     }
-    list_append(&channel->ended, &call->link);
+    list_append(&channel->ended, &telling->link);
     deferred_schedule(&channel->deferred);
 }
 
@@ -294,9 +321,10 @@ static void try_waiting(struct controller_channel *channel) {
 
 static void tell_ended(struct controller_channel *channel) {
     while (!list_empty(&channel->ended)) {
-        struct controller_call *call = LIST_FIRST(&channel->ended, struct controller_call, link);
-        list_remove(&call->link);
-        call_tell(call);
+        struct telling *telling = LIST_FIRST(&channel->ended, struct telling, link);
+        list_remove(&telling->link); /* fn may come back to here */
+        call_tell(telling->call, telling->error, telling->answer);
+        telling_free(telling);
     }
 }
 
@@ -347,6 +375,7 @@ struct controller_channel *controller_channel_new(struct node *node) {
     list_init(&channel->sent);
     list_init(&channel->local);
     list_init(&channel->ended);
+    list_init(&channel->abroad);
     timer_init(&channel->timer, node->shards[0].shard, on_timer);
     deferred_init(&channel->deferred, node->shards[0].shard, on_deferred);
     return channel;
@@ -380,8 +409,11 @@ void controller_channel_free(struct controller_channel *channel) {
     LIST_FOREACH_SAFE(it, &channel->local) {
         free(CONTAINER_OF(it, struct local_try, link));
     }
-    LIST_FOREACH(it, &channel->ended) {
-        frame_unref(CONTAINER_OF(it, struct controller_call, link)->answer);
+    LIST_FOREACH_SAFE(it, &channel->ended) {
+        telling_free(CONTAINER_OF(it, struct telling, link));
+    }
+    LIST_FOREACH_SAFE(it, &channel->abroad) {
+        telling_free(CONTAINER_OF(it, struct telling, link));
     }
     timer_stop(&channel->timer);
     deferred_cancel(&channel->deferred);
@@ -429,7 +461,6 @@ static void call_arrived(struct post *post) {
 void controller_call(struct controller_call *call) {
     struct node *node = call->from->node;
     call->channel = node->controller_channel;
-    call->answer = NULL;
     call->peer = (struct peer_call){0};
     list_init(&call->link);
     shard_post(node->shards[0].shard, &call->post, call_arrived);

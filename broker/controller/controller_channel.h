@@ -34,15 +34,13 @@ void controller_channel_leader_changed(struct controller_channel *channel);
 
 /* Embedded in what asks; belongs to the channel from controller_call() to fn. */
 struct controller_call {
-    struct peer_call peer; /* private up to here, with the next eight */
+    struct peer_call peer; /* private up to here, with the next six */
     struct post post;
     struct list link;
     struct controller_channel *channel;
     int64_t deadline_ms;
     int64_t try_from_ms;
     int32_t leader_id; /* that was asked last */
-    enum kafka_error error;
-    struct frame *answer;
 
     struct node_shard *from; /* given, as all below */
     int16_t api_key;
