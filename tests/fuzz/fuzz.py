@@ -9,8 +9,8 @@
     fuzz.py coverage [--missing]     lines of the parsers that the committed inputs reach
 
 What is found lies in .cache/fuzz/<target>/, findings in .cache/fuzz/crash-*; the ledger,
-tests/fuzz/ledger.jsonl, is committed, so that executions add up. Built by ./dev, in build-fuzz (sanitized), build-fuzz-fast and
-build-fuzz-coverage.
+tests/fuzz/ledger.jsonl, is committed, so that executions add up. Built by ./dev, in build-fuzz
+(sanitized), build-fuzz-fast and build-fuzz-coverage.
 """
 
 import argparse
