@@ -169,6 +169,9 @@ void log_when_synced(struct log *log, struct log_waiter *waiter, int64_t offset,
                      void (*fn)(struct log_waiter *waiter, int result));
 void log_waiter_cancel(struct log_waiter *waiter);
 
+/* Whether a sync is under way. If it fails, what is appended now may outlive what it loses. */
+bool log_sync_runs(const struct log *log);
+
 /* ---- Reading --------------------------------------------------------------------------------- */
 
 /* Bytes of one segment: whole batches, the first of which contains the wanted offset. */

@@ -353,6 +353,10 @@ void log_when_synced(struct log *log, struct log_waiter *waiter, int64_t offset,
     log_schedule(log);
 }
 
+bool log_sync_runs(const struct log *log) {
+    return log->job != NULL;
+}
+
 void log_waiter_cancel(struct log_waiter *waiter) {
     list_remove(&waiter->link);
 }

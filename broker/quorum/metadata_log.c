@@ -6,8 +6,9 @@
  * entered twice (a client that proposes from inside a call-back is served by the run that called
  * it), and stops at a barrier until the disk has answered.
  *
- * Group commit: at most one wait for the disk is under way. What is appended meanwhile is covered
- * by the next one, so that any number of proposals costs at most two syncs one after another.
+ * Group commit: at most one wait for the disk is under way. While the disk syncs, appends are held
+ * back: should the sync fail, what it covered may be lost, and nothing may lie behind the gap. They
+ * share the next sync, so that any number of proposals costs at most two syncs one after another.
  *
  * A failed append or sync fails the log for good (storage/log.h); the client is told and ends the
  * process, because what the quorum promised can no longer be kept.
@@ -180,6 +181,7 @@ static void on_synced(struct log_waiter *waiter, int result) {
     if (result != 0) {
         if (result != -ECANCELED) {
             quorum_fail(quorum, result);
+            quorum_close_step(quorum);
         }
         return;
     }
@@ -392,6 +394,11 @@ static bool next_effect(struct quorum *quorum, struct raft_effect *out) {
     return true;
 }
 
+/* Whether an append must wait for the end of a sync; on_synced() goes on with it. */
+static bool holds_back(const struct quorum *quorum) {
+    return quorum->waiting && log_sync_runs(quorum->log);
+}
+
 static void on_leading(struct quorum *quorum, int32_t epoch) {
     if (quorum->closed != NULL) {
         return;
@@ -471,6 +478,11 @@ void quorum_run(struct quorum *quorum) {
     struct raft_effect effect;
     quorum->running = true;
     while (!quorum->barrier && !quorum->failed && next_effect(quorum, &effect)) {
+        if (effect.kind == RAFT_APPEND && holds_back(quorum)) {
+            quorum->held = effect;
+            quorum->has_held = true;
+            break;
+        }
         carry_out(quorum, &effect);
     }
     quorum->running = false;
@@ -700,7 +712,9 @@ void quorum_close_step(struct quorum *quorum) {
     if (quorum->closed == NULL || quorum->closing_log || quorum->running) {
         return;
     }
-    if (quorum->opening || quorum->barrier || quorum->snapshot.running || hands_over(quorum)) {
+    bool held = quorum->has_held && !quorum->failed && holds_back(quorum);
+    if (quorum->opening || quorum->barrier || held || quorum->snapshot.running ||
+        hands_over(quorum)) {
         return; /* the end of each of them calls this again */
     }
     if (!quorum->peers_closed) {
