@@ -168,6 +168,13 @@ void controller_brokers_free(struct controller_brokers *brokers) {
     if (brokers != NULL) {
         controller_brokers_end(brokers);
         broker_sessions_free(brokers->sessions);
+        LIST_FOREACH_SAFE(it, &brokers->controller->ops) { /* after a crash */
+            struct controller_op *op = CONTAINER_OF(it, struct controller_op, link);
+            if (op->fn == done) {
+                list_remove(&op->link);
+                free(CONTAINER_OF(op, struct silent_op, op));
+            }
+        }
         free(brokers);
     }
 }
