@@ -151,22 +151,22 @@ Test(cluster, three_nodes_serve_and_agree, .timeout = 600) {
     }
 }
 
-Test(cluster, nodes_that_are_killed_lose_nothing, .timeout = 3600) {
+Test(cluster, nodes_that_are_killed_lose_nothing, .timeout = 600) {
     static const struct mix mix = {.name = "kills", .kill = 95, .all = 5, .shards = 1};
     run_mix(&mix, 3);
 }
 
-Test(cluster, nor_do_nodes_that_lose_power, .timeout = 3600) {
+Test(cluster, nor_do_nodes_that_lose_power, .timeout = 600) {
     static const struct mix mix = {.name = "power", .power = 90, .all = 10, .shards = 1};
     run_mix(&mix, 3);
 }
 
-Test(cluster, nor_does_a_cluster_whose_network_is_cut, .timeout = 3600) {
+Test(cluster, nor_does_a_cluster_whose_network_is_cut, .timeout = 600) {
     static const struct mix mix = {.name = "cuts", .cut = 100, .shards = 1};
     run_mix(&mix, 3);
 }
 
-Test(cluster, nor_with_everything_at_once, .timeout = 3600) {
+Test(cluster, nor_with_everything_at_once, .timeout = 600) {
     static const struct mix mix = {.name = "everything",
                                    .kill = 25,
                                    .power = 25,
@@ -177,7 +177,7 @@ Test(cluster, nor_with_everything_at_once, .timeout = 3600) {
     run_mix(&mix, 3);
 }
 
-Test(cluster, nor_without_syncs_while_processes_die, .timeout = 3600) {
+Test(cluster, nor_without_syncs_while_processes_die, .timeout = 600) {
     static const struct mix mix = {
         .name = "page cache", .kill = 60, .stop = 20, .cut = 20, .shards = 1, .page_cache = true};
     run_mix(&mix, 2);
