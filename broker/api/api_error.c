@@ -44,7 +44,7 @@ static void fill_create_topics(struct arena *arena, const struct create_topics_r
     for (int32_t i = 0; i < body->topics_count; i++) {
         out->topics[i].name = body->topics[i].name;
         out->topics[i].error_code = (int16_t)error;
-        out->topics[i].error_message = slice_str(error_message(error));
+        out->topics[i].error_message = slice_str(error_message((int16_t)error));
     }
 }
 
@@ -64,7 +64,7 @@ static void fill_delete_topics(struct arena *arena, const struct delete_topics_r
             result->name = body->topic_names[i - body->topics_count];
         }
         result->error_code = (int16_t)error;
-        result->error_message = slice_str(error_message(error));
+        result->error_message = slice_str(error_message((int16_t)error));
     }
 }
 
@@ -77,7 +77,7 @@ static void fill_create_partitions(struct arena *arena,
     for (int32_t i = 0; i < body->topics_count; i++) {
         out->results[i].name = body->topics[i].name;
         out->results[i].error_code = (int16_t)error;
-        out->results[i].error_message = slice_str(error_message(error));
+        out->results[i].error_message = slice_str(error_message((int16_t)error));
     }
 }
 
@@ -90,7 +90,7 @@ static void fill_alter_configs(struct arena *arena, const struct alter_configs_r
         out->responses[i].resource_type = body->resources[i].resource_type;
         out->responses[i].resource_name = body->resources[i].resource_name;
         out->responses[i].error_code = (int16_t)error;
-        out->responses[i].error_message = slice_str(error_message(error));
+        out->responses[i].error_message = slice_str(error_message((int16_t)error));
     }
 }
 
@@ -106,7 +106,7 @@ static void fill_incremental_alter_configs(struct arena *arena,
         out->responses[i].resource_type = body->resources[i].resource_type;
         out->responses[i].resource_name = body->resources[i].resource_name;
         out->responses[i].error_code = (int16_t)error;
-        out->responses[i].error_message = slice_str(error_message(error));
+        out->responses[i].error_message = slice_str(error_message((int16_t)error));
     }
 }
 
@@ -133,7 +133,7 @@ static void fill_elect_leaders(struct arena *arena, int16_t version,
         for (int32_t p = 0; p < asked->partitions_count; p++) {
             topic->partition_result[p].partition_id = asked->partitions[p];
             topic->partition_result[p].error_code = (int16_t)error;
-            topic->partition_result[p].error_message = slice_str(error_message(error));
+            topic->partition_result[p].error_message = slice_str(error_message((int16_t)error));
         }
     }
 }
@@ -143,7 +143,7 @@ static void fill_reassignments(struct arena *arena,
                                enum kafka_error error,
                                struct alter_partition_reassignments_response *out) {
     out->error_code = (int16_t)error;
-    out->error_message = slice_str(error_message(error));
+    out->error_message = slice_str(error_message((int16_t)error));
     out->responses =
         MESSAGE_ARRAY(arena, alter_partition_reassignments_response_reassignable_topic_response,
                       (size_t)body->topics_count);
@@ -161,7 +161,7 @@ static void fill_reassignments(struct arena *arena,
         for (int32_t p = 0; p < asked->partitions_count; p++) {
             topic->partitions[p].partition_index = asked->partitions[p].partition_index;
             topic->partitions[p].error_code = (int16_t)error;
-            topic->partitions[p].error_message = slice_str(error_message(error));
+            topic->partitions[p].error_message = slice_str(error_message((int16_t)error));
         }
     }
 }
