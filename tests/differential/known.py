@@ -25,6 +25,8 @@ KNOWN = [
     (r"^sequences.topics.*OffsetForLeaderEpoch", "Kafka's broker drops the partitions of a deleted topic when it comes to it"),
     (r"^files.disk: .*metadata record (3[5-9]|4\d): only one broker has it: the reference",
      "a node that stops alone does not take its partitions' leaders away"),
+    (r"^files.disk: .*f-(gone|grown)-\d/leader-epoch-checkpoint: only one broker has it: the reference",
+     "a log without a record has no epochs to tell"),
     (r"CreateTopics .*\.Topics: order of", "Kafka's order is that of a hash map"),
     (r"\.ErrorMessage: None \| '<text>'", "more errors have a text"),
     (r": operation (4|-1): |: (partition )?bytes -1( both)?: |: isolation 2: |ConfigOperation=(4|-1|127|-128)"
