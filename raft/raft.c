@@ -18,6 +18,10 @@ bool raft_key_matches(struct raft_key a, struct raft_key b) {
                             uuid_equal(a.directory_id, b.directory_id));
 }
 
+bool raft_same_key(struct raft_key a, struct raft_key b) {
+    return a.id == b.id && uuid_equal(a.directory_id, b.directory_id);
+}
+
 /* ---- Effects --------------------------------------------------------------------------------- */
 
 struct raft_effect *raft_emit(struct raft *raft, enum raft_effect_kind kind) {
@@ -80,7 +84,8 @@ bool raft_may_stand(const struct raft *raft) {
         return false;
     }
     const struct raft_voters *before = raft_log_voters_before(&raft->log);
-    return raft_is_voter(raft) || (before != NULL && in_voters(before, raft->config.self));
+    return raft->called || raft_is_voter(raft) ||
+           (before != NULL && in_voters(before, raft->config.self));
 }
 
 struct peer *raft_peer(struct raft *raft, struct raft_key key) {

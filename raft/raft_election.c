@@ -49,6 +49,7 @@ static void set_role(struct raft *raft, enum raft_role role) {
     raft->role = role;
     raft->fetched = false;
     raft->astray = false;
+    raft->called = raft->called && (role == RAFT_PROSPECTIVE || role == RAFT_CANDIDATE);
     raft->fetch_id = 0;
     if (led) {
         raft_leader_end(raft);
@@ -266,6 +267,26 @@ static void stand_soon(struct raft *raft) {
     raft->timer_ms = stands_at < raft->timer_ms ? stands_at : raft->timer_ms;
 }
 
+/*
+ * A refusal because our log is ahead. Who asks cannot be elected by this node, the other way round
+ * it may. That holds for an observer too when it is asked as the very replica that it is: in the
+ * voter set of who asks its vote may be the one that is missing, and its log the only one that can
+ * win (README.md, "An observer that is called").
+ */
+static void refused_shorter_log(struct raft *raft, struct raft_key asked) {
+    bool astray = raft->role == RAFT_FOLLOWER && raft->astray;
+    bool leaderless = astray || raft->role == RAFT_RESIGNED ||
+                      (raft->role == RAFT_UNATTACHED && raft->ballot.voted.id < 0);
+    if (!leaderless) {
+        return;
+    }
+    bool known = !uuid_is_zero(asked.directory_id);
+    raft->called = raft->called || (known && raft_same_key(asked, raft->config.self));
+    if (raft->called || !astray) {
+        stand_soon(raft);
+    }
+}
+
 static enum kafka_error check_vote(const struct raft *raft, const struct raft_vote *vote) {
     int32_t epoch_most = vote->pre_vote ? vote->epoch : vote->epoch - 1;
     if (vote->epoch < 0 || vote->last.offset < 0 || vote->last.epoch < 0 ||
@@ -297,10 +318,8 @@ void raft_on_vote(struct raft *raft, uint64_t token, const struct raft_vote *vot
         raft_become_unattached(raft, vote->epoch, vote->candidate);
     }
     raft_emit_reply(raft, token, RAFT_VOTE, ERROR_NONE)->reply.granted = granted;
-    bool free =
-        raft->role == RAFT_RESIGNED || (raft->role == RAFT_UNATTACHED && raft->ballot.voted.id < 0);
-    if (free && !log_not_behind(raft, vote->last)) {
-        stand_soon(raft); /* who asks cannot be elected by this one, the other way round it may */
+    if (!log_not_behind(raft, vote->last)) {
+        refused_shorter_log(raft, vote->voter);
     }
 }
 

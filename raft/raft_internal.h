@@ -92,6 +92,7 @@ struct raft {
     bool doubted; /* this leader is gone as far as this node can see, or never was heard */
     int doubt_round;
     bool astray; /* asks anybody who leads; it follows the old leader until it hears of another */
+    bool called; /* by a candidate whose log is behind: it stands once, voter or not */
     bool installing; /* a snapshot; in every role, until the caller has done with it */
     int32_t installing_epoch;
 
@@ -115,8 +116,12 @@ struct raft_effect *raft_emit(struct raft *raft, enum raft_effect_kind kind);
 uint64_t raft_random_below(struct raft *raft, uint64_t bound);
 bool raft_is_voter(const struct raft *raft);
 
-/* Voters, and who was removed by a record that is not known as committed: it may be the only one
- * that has that record, so that nobody else can be elected, and nobody without it. */
+/* The same node id and directory id; unlike in raft_key_matches() an unknown one is itself only. */
+bool raft_same_key(struct raft_key a, struct raft_key b);
+
+/* Voters; who was removed by a record that is not known as committed: it may be the only one that
+ * has that record, so that nobody else can be elected, and nobody without it; and who was called.
+ */
 bool raft_may_stand(const struct raft *raft);
 
 /* The peer with this key, or NULL. A zero directory id matches. */

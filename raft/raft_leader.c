@@ -253,10 +253,6 @@ enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint64_t token,
 
 /* ---- Voters ---------------------------------------------------------------------------------- */
 
-static bool same_key(struct raft_key a, struct raft_key b) {
-    return a.id == b.id && uuid_equal(a.directory_id, b.directory_id);
-}
-
 /* How many keys of `a` are not in `b`; *missing is the last of them. */
 static int keys_not_in(const struct raft_voters *a, const struct raft_voters *b,
                        struct raft_key *missing) {
@@ -264,7 +260,7 @@ static int keys_not_in(const struct raft_voters *a, const struct raft_voters *b,
     for (int i = 0; i < a->count; i++) {
         bool found = false;
         for (int j = 0; j < b->count; j++) {
-            found = found || same_key(a->keys[i], b->keys[j]);
+            found = found || raft_same_key(a->keys[i], b->keys[j]);
         }
         if (!found) {
             *missing = a->keys[i];
@@ -283,7 +279,7 @@ static bool makes_known(const struct raft_voters *now, const struct raft_voters 
         bool found = false;
         for (int j = 0; j < voters->count; j++) {
             found = found || (now->keys[i].id == voters->keys[j].id &&
-                              (same_key(now->keys[i], voters->keys[j]) ||
+                              (raft_same_key(now->keys[i], voters->keys[j]) ||
                                uuid_is_zero(now->keys[i].directory_id)));
         }
         if (!found) {
@@ -382,7 +378,7 @@ enum kafka_error raft_remove_voter(struct raft *raft, int64_t now_ms, uint64_t t
     }
     struct raft_voters voters = *raft_log_voters(&raft->log);
     int at = 0;
-    while (at < voters.count && !same_key(voters.keys[at], key)) {
+    while (at < voters.count && !raft_same_key(voters.keys[at], key)) {
         at++;
     }
     if (at == voters.count) {

@@ -88,6 +88,14 @@ Test(raft, agrees_under_faults) {
     cr_assert_leq(raft_waits_at(&sum.resign, 500), 100);
 }
 
+/* A voter's uncommitted record makes an observer a voter, which has followed another leader since,
+ * has the longest log and does not know that it is to vote; that leader has lost its disk. */
+Test(raft, who_has_the_longest_log_stands_though_it_is_no_voter) {
+    struct raft_outcome outcome = {0};
+    raft_world_run(1230899, RAFT_CANARY_NONE, false, &outcome);
+    cr_assert(!outcome.failed, "%s", outcome.what);
+}
+
 /* The invariants see what is wrong: disks that lie must be found out. */
 static void canary_dies(enum raft_canary canary) {
     struct raft_outcome outcome = {0};

@@ -114,6 +114,114 @@ Test(raft_votes, who_refuses_a_log_that_is_behind_stands_soon) {
     machine_free(&machine);
 }
 
+/* Node 1 on another disk than the voters know, with ten records of epoch 5. */
+static struct machine observer(void) {
+    struct machine machine;
+    struct start start = START_EMPTY;
+    start.epoch = 5;
+    start.records = 10;
+    start.last_epoch = 5;
+    start.new_disk = true;
+    machine_start(&machine, start);
+    return machine;
+}
+
+/* By a candidate in whose voter set the observer is, and whose log is behind. */
+static struct raft_request call(int32_t epoch) {
+    struct raft_request request = vote_of(2, epoch, 9, 5, true);
+    request.vote.voter.directory_id.bytes[15] = 2;
+    return request;
+}
+
+Test(raft_votes, an_observer_that_refuses_a_log_that_is_behind_stands_soon) {
+    struct machine machine = observer();
+    cr_assert(!machine_ask(&machine, call(6))->granted);
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_PROSPECTIVE);
+    cr_assert_eq(raft_epoch(machine.raft), 6);
+    machine_free(&machine);
+}
+
+Test(raft_votes, an_observer_that_stands_needs_the_majority_of_its_own_voters_without_itself) {
+    struct machine machine = observer();
+    machine_ask(&machine, call(6));
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    uint64_t to_3 = machine_sent(&machine, RAFT_VOTE, 3)->id;
+    machine_answer(&machine, machine_sent(&machine, RAFT_VOTE, 2)->id, vote_reply(&machine, true));
+    cr_assert_eq(raft_role(machine.raft), RAFT_PROSPECTIVE);
+    machine_answer(&machine, to_3, vote_reply(&machine, true));
+    cr_assert_eq(raft_role(machine.raft), RAFT_CANDIDATE);
+    cr_assert_eq(raft_epoch(machine.raft), 7);
+    machine_free(&machine);
+}
+
+Test(raft_votes, an_observer_elected_leads_until_its_log_is_committed) {
+    struct machine machine = observer();
+    machine_ask(&machine, call(6));
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    for (int round = 0; round < 2; round++) { /* the pre-vote, and the vote */
+        uint64_t to_3 = machine_sent(&machine, RAFT_VOTE, 3)->id;
+        uint64_t to_2 = machine_sent(&machine, RAFT_VOTE, 2)->id;
+        machine_answer(&machine, to_2, vote_reply(&machine, true));
+        machine_answer(&machine, to_3, vote_reply(&machine, true));
+    }
+    cr_assert_eq(raft_role(machine.raft), RAFT_LEADER);
+    machine_sync(&machine);
+    machine_fetch(&machine, key_of(2), 11, 7);
+    cr_assert_eq(raft_role(machine.raft), RAFT_LEADER);
+    machine_fetch(&machine, key_of(3), 11, 7);
+    cr_assert_eq(raft_high_watermark(machine.raft), 11);
+    cr_assert_eq(raft_role(machine.raft), RAFT_RESIGNED);
+    machine_tick(&machine, 10 * ELECTION_MS);
+    machine_tick(&machine, 10 * ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_UNATTACHED); /* it does not stand again */
+    machine_free(&machine);
+}
+
+Test(raft_votes, an_observer_asked_as_another_or_by_a_log_not_behind_does_not_stand) {
+    struct machine machine = observer();
+    struct raft_request request = call(6);
+    request.vote.voter.directory_id = (struct uuid){0}; /* of a static quorum: it may be anybody */
+    machine_ask(&machine, request);
+    request.vote.voter = RAFT_KEY_NONE;
+    machine_ask(&machine, request);
+    request = call(6);
+    request.vote.last.offset = 10;
+    machine_ask(&machine, request);
+    machine_tick(&machine, 10 * ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_UNATTACHED);
+    machine_free(&machine);
+}
+
+Test(raft_votes, an_observer_that_hears_its_leader_does_not_stand) {
+    struct machine machine = observer();
+    machine_follow(&machine, 6);
+    machine_ask(&machine, call(6));
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_FOLLOWER);
+    machine_tick(&machine, FETCH_TIMEOUT_MS); /* and now it does not hear it any more */
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_FOLLOWER);
+    machine_ask(&machine, call(6));
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_PROSPECTIVE);
+    machine_free(&machine);
+}
+
+Test(raft_votes, an_observer_that_is_refused_looks_for_a_leader_again) {
+    struct machine machine = observer();
+    machine_ask(&machine, call(6));
+    machine_tick(&machine, FIRST_ELECTION_MS);
+    uint64_t to_3 = machine_sent(&machine, RAFT_VOTE, 3)->id;
+    machine_answer(&machine, machine_sent(&machine, RAFT_VOTE, 2)->id, vote_reply(&machine, false));
+    machine_answer(&machine, to_3, vote_reply(&machine, false));
+    cr_assert_eq(raft_role(machine.raft), RAFT_UNATTACHED);
+    cr_assert_not_null(machine_sent(&machine, RAFT_FETCH, -1));
+    machine_tick(&machine, 10 * ELECTION_MS);
+    cr_assert_eq(raft_role(machine.raft), RAFT_UNATTACHED);
+    machine_free(&machine);
+}
+
 Test(raft_votes, a_follower_that_hears_its_leader_grants_no_pre_vote) {
     struct machine machine = at_epoch(5);
     machine_follow(&machine, 6);
