@@ -61,7 +61,8 @@ MUST_CHECK int file_truncate(struct file *file, int64_t size); /* fast; grows wi
 /* fdatasync: data and size are durable. Blocks: workers only. */
 MUST_CHECK int file_sync(struct file *file);
 
-/* Tells the kernel that the range will not be read again soon (posix_fadvise). Fast. */
+/* Tells the kernel that the range will not be read again soon (posix_fadvise). Fast. What a failed
+ * sync has lost, and the cache still shows, is read from the disk afterwards. */
 void file_drop_cache(struct file *file, int64_t pos, int64_t len);
 
 /* A shared mapping of [0, len) for reading and writing is deliberately absent: a mapping turns a

@@ -430,6 +430,8 @@ static int recover_segment(struct loader *loader, int index) {
     segment->unverified_end = 0;
     int result = segment_open_log(segment);
     if (result == 0) {
+        /* What an earlier process failed to sync is in the cache, clean, and not on the disk. */
+        file_drop_cache(segment->log_file, 0, segment->size);
         result = empty_indexes(segment);
     }
     if (result != 0) {

@@ -478,6 +478,29 @@ static int after_truncation(struct log *log) {
     return result;
 }
 
+/* The log may have failed already. */
+static int cut_to(struct log *log, int64_t offset) {
+    int result = drop_snapshots(log, offset);
+    if (result == 0) {
+        result = truncate_to(log, offset);
+    }
+    if (result == 0) {
+        result = after_truncation(log);
+    }
+    if (result != 0) {
+        log_fail(log, result, "truncate");
+    }
+    return result;
+}
+
+void log_cut_unsynced(struct log *log) {
+    ASSERT(log->job == NULL);
+    /* Below its start a log is not cut: it is refused then, if something is left behind the gap. */
+    if (log->synced_end < log->end_offset && log->synced_end >= log->start_offset) {
+        (void)cut_to(log, log->synced_end);
+    }
+}
+
 int log_truncate(struct log *log, int64_t offset) {
     if (log->error != 0) {
         return -EIO;
@@ -494,17 +517,7 @@ int log_truncate(struct log *log, int64_t offset) {
     if (log->job != NULL) {
         return -EBUSY;
     }
-    int result = drop_snapshots(log, offset);
-    if (result == 0) {
-        result = truncate_to(log, offset);
-    }
-    if (result == 0) {
-        result = after_truncation(log);
-    }
-    if (result != 0) {
-        log_fail(log, result, "truncate");
-    }
-    return result;
+    return cut_to(log, offset);
 }
 
 int log_restart_at(struct log *log, int64_t offset) {

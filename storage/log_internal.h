@@ -126,6 +126,7 @@ void log_close_step(struct log *log);
 void log_delete_segments(struct log *log, int count);
 void log_delete_start(struct log *log);
 void log_delete_free(struct log *log);
+void log_cut_unsynced(struct log *log); /* blocks briefly; a failure fails the log */
 
 /* log_lookup.c */
 void log_lookup_free(struct log *log);

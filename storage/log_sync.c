@@ -12,6 +12,11 @@
  * one exception is a disk too full, or a descriptor missing, for 1 or 3: those files are written
  * anew from memory, so trying again some time later cannot take a lost write for a good one.
  *
+ * After a failed job the disk and the page cache may differ: what the sync lost can still be read,
+ * and what was appended meanwhile may reach the disk behind the gap. Nobody was promised any of it
+ * (in durable mode), so the log is cut back to its synced end at once. A power cut in between may
+ * leave the gap; then the log is refused, with all that was promised in it.
+ *
  * The job has its own references to all it uses, so appends, rolls and deletions go on meanwhile. A
  * truncation lowers the end that the job will report.
  */
@@ -183,6 +188,9 @@ static void job_done(struct work *work) {
         log->close_sync_done = job->closing;
     }
     job_free(job);
+    if (result != 0 && log->config.durable) {
+        log_cut_unsynced(log);
+    }
     if (result != 0) {
         log_fail(log, result, "sync");
     }

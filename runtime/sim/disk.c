@@ -173,6 +173,16 @@ void inode_sync(struct inode *inode, bool lost) {
     drop_pending(inode);
 }
 
+void inode_drop_cache(struct inode *inode) {
+    struct bytes shown = bytes_copy(&inode->durable);
+    LIST_FOREACH(it, &inode->pending) {
+        bytes_apply(&shown, CONTAINER_OF(it, struct pending, link));
+    }
+    bytes_resize(&shown, inode->content.len);
+    free(inode->content.data);
+    inode->content = shown;
+}
+
 /* ---- Directories ----------------------------------------------------------------------------- */
 
 struct inode *directory_get(const struct inode *dir, const char *name) {

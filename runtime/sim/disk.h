@@ -104,6 +104,9 @@ void inode_truncate(struct inode *inode, int64_t size);
  * them, a power cut does not keep them. */
 void inode_sync(struct inode *inode, bool lost);
 
+/* What was forgotten is not shown any more: zeros, where there was nothing before. */
+void inode_drop_cache(struct inode *inode);
+
 /* Finds what path names. 0, -ENOENT or -ENOTDIR. No reference is taken. */
 int disk_find(struct disk *disk, const char *path, struct inode **out);
 

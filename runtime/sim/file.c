@@ -296,6 +296,7 @@ int file_sync(struct file *file) {
 }
 
 void file_drop_cache(struct file *file, int64_t pos, int64_t len) {
+    inode_drop_cache(file->inode);
 }
 
 /* ---- Names ----------------------------------------------------------------------------------- */
