@@ -7,29 +7,7 @@
 #include "protocol/generated/end_quorum_epoch_response.h"
 
 static void respond(struct quorum_question *question, const struct raft_reply *reply) {
-    struct request *request = question->request;
-    const struct end_quorum_epoch_request *body = request->body;
-    struct end_quorum_epoch_response response;
-    struct end_quorum_epoch_response_topic_data topic = {.topic_name = body->topics->topic_name,
-                                                         .partitions_count = 1};
-    struct end_quorum_epoch_response_partition_data partition = {
-        .error_code = (int16_t)reply->error,
-        .leader_id = reply->leader_id,
-        .leader_epoch = reply->epoch,
-    };
-    struct end_quorum_epoch_response_node_endpoint endpoint = {.node_id = reply->leader_id};
-    int port;
-    message_init(&end_quorum_epoch_response_desc, &response);
-    topic.partitions = &partition;
-    response.topics = &topic;
-    response.topics_count = 1;
-    if (request->version >= 1 &&
-        quorum_question_leader(question, reply->leader_id, &endpoint.host, &port)) {
-        endpoint.port = (uint16_t)port;
-        response.node_endpoints = &endpoint;
-        response.node_endpoints_count = 1;
-    }
-    request_respond(request, &response);
+    QUORUM_QUESTION_RESPOND(end_quorum_epoch, question, reply, );
 }
 
 /* Those beyond the voters that there may be are nobody's. */
@@ -55,8 +33,7 @@ static void run(struct request *request) {
     if (!quorum_question_ok(request, body->cluster_id)) {
         return;
     }
-    if (body->topics_count != 1 || !is_metadata_topic(body->topics->topic_name) ||
-        body->topics->partitions_count != 1 || body->topics->partitions->partition_index != 0) {
+    if (!QUORUM_QUESTION_NAMES_LOG(body)) {
         request_respond_error(request, ERROR_INVALID_REQUEST);
         return;
     }

@@ -35,6 +35,44 @@ bool is_metadata_topic(struct slice name);
 bool quorum_question_leader(const struct quorum_question *question, int32_t leader_id,
                             struct slice *host, int *port);
 
+/*
+ * Vote, BeginQuorumEpoch and EndQuorumEpoch have each their own structs, generated from Kafka's
+ * definitions, in which the same is said by the same names: so what they share are macros.
+ */
+
+/* Whether the request's body names the one partition of the metadata log, and nothing else. */
+#define QUORUM_QUESTION_NAMES_LOG(body)                                                            \
+    ((body)->topics_count == 1 && is_metadata_topic((body)->topics->topic_name) &&                 \
+     (body)->topics->partitions_count == 1 && (body)->topics->partitions->partition_index == 0)
+
+/* Answers with what consensus said; `more` are further fields of the partition, if any. */
+#define QUORUM_QUESTION_RESPOND(message, question, reply, more)                                    \
+    do {                                                                                           \
+        struct request *to_ = (question)->request;                                                 \
+        const struct message##_request *body_ = to_->body;                                         \
+        struct message##_response_partition_data partition_ = {.error_code =                       \
+                                                                   (int16_t)(reply)->error,        \
+                                                               .leader_id = (reply)->leader_id,    \
+                                                               .leader_epoch = (reply)->epoch,     \
+                                                               more};                              \
+        struct message##_response_topic_data topic_ = {.topic_name = body_->topics->topic_name,    \
+                                                       .partitions = &partition_,                  \
+                                                       .partitions_count = 1};                     \
+        struct message##_response_node_endpoint endpoint_ = {.node_id = (reply)->leader_id};       \
+        struct message##_response response_;                                                       \
+        int port_;                                                                                 \
+        message_init(&message##_response_desc, &response_);                                        \
+        response_.topics = &topic_;                                                                \
+        response_.topics_count = 1;                                                                \
+        if (to_->version >= 1 &&                                                                   \
+            quorum_question_leader(question, (reply)->leader_id, &endpoint_.host, &port_)) {       \
+            endpoint_.port = (uint16_t)port_;                                                      \
+            response_.node_endpoints = &endpoint_;                                                 \
+            response_.node_endpoints_count = 1;                                                    \
+        }                                                                                          \
+        request_respond(to_, &response_);                                                          \
+    } while (0)
+
 /* The endpoint of this node's listener among those of a request; -1: there is none. `names` is the
  * name of the first endpoint; each is `stride` bytes behind the one before. */
 int quorum_endpoint_index(const struct quorum *quorum, const struct slice *names, size_t stride,

@@ -247,6 +247,19 @@ bool quorum_address(const struct quorum *quorum, int32_t id, const char **host, 
 /* The voter set has changed: what was learned may be old. */
 void quorum_forget_learned(struct quorum *quorum);
 
+/* Puts this node's endpoints into `out` of a request, an array that is allocated here. Each request
+ * has its own struct for them, with the same fields. */
+#define QUORUM_PUT_ENDPOINTS(arena, voter, out, out_count)                                         \
+    do {                                                                                           \
+        (out_count) = (voter)->endpoint_count;                                                     \
+        (out) = arena_array(arena, (size_t)(voter)->endpoint_count, sizeof(*(out)));               \
+        for (int i_ = 0; i_ < (voter)->endpoint_count; i_++) {                                     \
+            (out)[i_].name = (voter)->endpoints[i_].name;                                          \
+            (out)[i_].host = (voter)->endpoints[i_].host;                                          \
+            (out)[i_].port = (voter)->endpoints[i_].port;                                          \
+        }                                                                                          \
+    } while (0)
+
 /* ---- fetched.c ------------------------------------------------------------------------------- */
 
 /* Takes the whole batches of an answer. False when there is damage in it; what is before the damage

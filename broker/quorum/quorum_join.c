@@ -33,16 +33,7 @@ static const void *build_add(struct peer_call *call, int16_t version) {
     request->timeout_ms = (int32_t)call->timeout_ms;
     request->voter_id = self->key.id;
     request->voter_directory_id = self->key.directory_id;
-    request->listeners_count = self->endpoint_count;
-    request->listeners =
-        arena_array(&join->arena, (size_t)self->endpoint_count, sizeof(*request->listeners));
-    for (int i = 0; i < self->endpoint_count; i++) {
-        request->listeners[i] = (struct add_raft_voter_request_listener){
-            .name = self->endpoints[i].name,
-            .host = self->endpoints[i].host,
-            .port = self->endpoints[i].port,
-        };
-    }
+    QUORUM_PUT_ENDPOINTS(&join->arena, self, request->listeners, request->listeners_count);
     request->ack_when_committed = version < 1;
     return request;
 }
@@ -72,16 +63,7 @@ static const void *build_update(struct peer_call *call, int16_t version) {
     request->voter_directory_id = self->key.directory_id;
     request->kraft_version_feature.min_supported_version = self->kraft_version_min;
     request->kraft_version_feature.max_supported_version = self->kraft_version_max;
-    request->listeners_count = self->endpoint_count;
-    request->listeners =
-        arena_array(&join->arena, (size_t)self->endpoint_count, sizeof(*request->listeners));
-    for (int i = 0; i < self->endpoint_count; i++) {
-        request->listeners[i] = (struct update_raft_voter_request_listener){
-            .name = self->endpoints[i].name,
-            .host = self->endpoints[i].host,
-            .port = self->endpoints[i].port,
-        };
-    }
+    QUORUM_PUT_ENDPOINTS(&join->arena, self, request->listeners, request->listeners_count);
     return request;
 }
 

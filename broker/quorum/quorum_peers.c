@@ -236,15 +236,8 @@ static const void *build_begin_epoch(struct peer_call *peer_call, int16_t versio
         .leader_id = begin->leader_id,
         .leader_epoch = begin->epoch,
     };
-    int count = quorum->self.endpoint_count;
-    request->leader_endpoints_count = count;
-    request->leader_endpoints =
-        arena_array(&call->arena, (size_t)count, sizeof(*request->leader_endpoints));
-    for (int i = 0; i < count; i++) {
-        const struct metadata_endpoint *endpoint = &quorum->self.endpoints[i];
-        request->leader_endpoints[i] = (struct begin_quorum_epoch_request_leader_endpoint){
-            .name = endpoint->name, .host = endpoint->host, .port = endpoint->port};
-    }
+    QUORUM_PUT_ENDPOINTS(&call->arena, &quorum->self, request->leader_endpoints,
+                         request->leader_endpoints_count);
     return request;
 }
 
@@ -278,15 +271,8 @@ static const void *build_end_epoch(struct peer_call *peer_call, int16_t version)
             .candidate_id = end->preferred[i].id,
             .candidate_directory_id = end->preferred[i].directory_id};
     }
-    int count = quorum->self.endpoint_count;
-    request->leader_endpoints_count = count;
-    request->leader_endpoints =
-        arena_array(&call->arena, (size_t)count, sizeof(*request->leader_endpoints));
-    for (int i = 0; i < count; i++) {
-        const struct metadata_endpoint *endpoint = &quorum->self.endpoints[i];
-        request->leader_endpoints[i] = (struct end_quorum_epoch_request_leader_endpoint){
-            .name = endpoint->name, .host = endpoint->host, .port = endpoint->port};
-    }
+    QUORUM_PUT_ENDPOINTS(&call->arena, &quorum->self, request->leader_endpoints,
+                         request->leader_endpoints_count);
     return request;
 }
 
