@@ -1,5 +1,5 @@
 /*
- * barnabas [server.properties] [--override key=value]...
+ * barnabas [server.properties | --environment[=DIALECT]] [--override key=value]...
  *
  * The configuration is read and checked before anything else happens, on a small machine of its
  * own, since it says how many shards the real one has.
@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "broker/config/config.h"
 #include "broker/config/config_docs.h"
+#include "broker/config/environment.h"
 #include "broker/node.h"
 #include "runtime/log.h"
 #include "runtime/machine.h"
@@ -23,10 +24,15 @@
 
 static const char usage[] =
     "usage: barnabas [server.properties] [--override key=value]...\n"
+    "       barnabas --environment[=DIALECT] [--override key=value]...\n"
     "\n"
     "Starts a broker with Apache Kafka's configuration keys; without a file, with its defaults.\n"
     "\n"
     "  --override key=value   sets a key over the file; may be repeated\n"
+    "  --environment[=DIALECT]\n"
+    "                         reads KAFKA_... variables and what is mounted as an image does:\n"
+    "                         bitnami, apache, confluent, or auto, the default\n"
+    "  --print-properties     prints the server.properties that --environment makes, and exits\n"
     "  --print-config-docs    prints docs/configuration.md and exits\n"
     "  --version              prints the version and exits\n"
     "  --help                 prints this and exits\n"
@@ -38,6 +44,10 @@ struct command_line {
     const char *path;
     const char **overrides;
     int override_count;
+    const char *const *variables; /* of the environment */
+    bool environment;
+    enum environment_dialect dialect;
+    bool print_properties;
 };
 
 struct process {
@@ -118,7 +128,14 @@ static int parse_command_line(int argc, char **argv, struct command_line *out) {
             print_config_docs();
             return NODE_EXIT_OK;
         }
-        if (strcmp(arg, "--override") == 0 && i + 1 < argc) {
+        if (strcmp(arg, "--environment") == 0) {
+            out->environment = true;
+        } else if (strncmp(arg, "--environment=", strlen("--environment=")) == 0 &&
+                   environment_dialect_find(arg + strlen("--environment="), &out->dialect)) {
+            out->environment = true;
+        } else if (strcmp(arg, "--print-properties") == 0) {
+            out->print_properties = true;
+        } else if (strcmp(arg, "--override") == 0 && i + 1 < argc) {
             out->overrides[out->override_count++] = argv[++i];
         } else if (strncmp(arg, "--override=", strlen("--override=")) == 0) {
             out->overrides[out->override_count++] = arg + strlen("--override=");
@@ -129,7 +146,37 @@ static int parse_command_line(int argc, char **argv, struct command_line *out) {
             return NODE_EXIT_CONFIG;
         }
     }
+    if ((out->environment && out->path != NULL) || (out->print_properties && !out->environment)) {
+        fprintf(stderr, "barnabas: %s\n%s",
+                out->path != NULL ? "a file and --environment exclude one another"
+                                  : "--print-properties wants --environment",
+                usage);
+        return NODE_EXIT_CONFIG;
+    }
     return -1;
+}
+
+/* The configuration of a container; or, when it was only asked for, nothing but its text. */
+static int load_environment(struct machine *machine, const struct command_line *line,
+                            struct config **out, struct errmsg *errmsg) {
+    struct buffer text;
+    buffer_init(&text, SIZE_MAX);
+    int err = environment_properties(machine, line->variables, line->dialect, "", &text, errmsg);
+    if (err == 0 && line->print_properties) {
+        fwrite(text.data, 1, text.len, stdout);
+    } else if (err == 0) {
+        err = config_load_text(machine, buffer_slice(&text), line->overrides, line->override_count,
+                               out, errmsg);
+    }
+    buffer_release(&text);
+    return err;
+}
+
+static int load(struct machine *machine, const struct command_line *line, struct config **out,
+                struct errmsg *errmsg) {
+    return line->environment ? load_environment(machine, line, out, errmsg)
+                             : config_load(machine, line->path, line->overrides,
+                                           line->override_count, out, errmsg);
 }
 
 /* Shards for a machine of this size: clients, workers and the kernel want CPUs as well, and two
@@ -139,8 +186,9 @@ static int default_shard_count(void) {
     return half < 1 ? 1 : half > SHARD_COUNT_MAX ? SHARD_COUNT_MAX : half;
 }
 
-int main(int argc, char **argv) {
-    struct command_line line = {.overrides = xcalloc((size_t)argc, sizeof(char *))};
+int main(int argc, char **argv, char **variables) {
+    struct command_line line = {.overrides = xcalloc((size_t)argc, sizeof(char *)),
+                                .variables = (const char *const *)variables};
     int exit_code = parse_command_line(argc, argv, &line);
     if (exit_code >= 0) {
         free(line.overrides);
@@ -149,14 +197,14 @@ int main(int argc, char **argv) {
     struct machine *machine = machine_new(1, 1);
     struct config *config = NULL;
     struct errmsg errmsg = {{0}};
-    if (config_load(machine, line.path, line.overrides, line.override_count, &config, &errmsg) !=
-        0) {
+    int err = load(machine, &line, &config, &errmsg);
+    if (err != 0) {
         LOG_ERROR(machine, "config", "configuration refused", "reason=\"%s\"", errmsg.text);
     }
     machine_free(machine);
     free(line.overrides);
     if (config == NULL) {
-        return NODE_EXIT_CONFIG;
+        return err == 0 ? NODE_EXIT_OK : NODE_EXIT_CONFIG;
     }
     int shard_count = config_is_set(config, CONFIG_NUM_SHARDS)
                           ? (int)config_int(config, CONFIG_NUM_SHARDS)

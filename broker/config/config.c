@@ -167,9 +167,9 @@ static void default_to_one_replica(struct config *config) {
     }
 }
 
-static int load(struct config *config, struct machine *machine, const char *path,
-                const char *const *overrides, int override_count, struct errmsg *errmsg) {
-    int err = path == NULL ? 0 : read_file(config, machine, path, errmsg);
+static int load(struct config *config, struct machine *machine, const char *const *overrides,
+                int override_count, struct errmsg *errmsg) {
+    int err = 0;
     for (int i = 0; err == 0 && i < override_count; i++) {
         err = take_override(config, overrides[i], errmsg);
     }
@@ -195,18 +195,40 @@ static int load(struct config *config, struct machine *machine, const char *path
     return err;
 }
 
-int config_load(struct machine *machine, const char *path, const char *const *overrides,
-                int override_count, struct config **out, struct errmsg *errmsg) {
+static struct config *config_new(void) {
     struct config *config = NEW(struct config);
     arena_init(&config->arena, SIZE_MAX);
     config_values_init(&config->values);
-    int err = load(config, machine, path, overrides, override_count, errmsg);
+    return config;
+}
+
+static int config_end_load(struct config *config, int err, struct config **out) {
     if (err != 0) {
         config_free(config);
         return err;
     }
     *out = config;
     return 0;
+}
+
+int config_load(struct machine *machine, const char *path, const char *const *overrides,
+                int override_count, struct config **out, struct errmsg *errmsg) {
+    struct config *config = config_new();
+    int err = path == NULL ? 0 : read_file(config, machine, path, errmsg);
+    if (err == 0) {
+        err = load(config, machine, overrides, override_count, errmsg);
+    }
+    return config_end_load(config, err, out);
+}
+
+int config_load_text(struct machine *machine, struct slice text, const char *const *overrides,
+                     int override_count, struct config **out, struct errmsg *errmsg) {
+    struct config *config = config_new();
+    int err = take_file(config, arena_dup(&config->arena, text), errmsg);
+    if (err == 0) {
+        err = load(config, machine, overrides, override_count, errmsg);
+    }
+    return config_end_load(config, err, out);
 }
 
 void config_free(struct config *config) {

@@ -39,6 +39,11 @@ struct config;
  */
 MUST_CHECK int config_load(struct machine *machine, const char *path, const char *const *overrides,
                            int override_count, struct config **out, struct errmsg *errmsg);
+
+/* The same of the text of a file (environment.h). */
+MUST_CHECK int config_load_text(struct machine *machine, struct slice text,
+                                const char *const *overrides, int override_count,
+                                struct config **out, struct errmsg *errmsg);
 void config_free(struct config *config);
 void config_log_warnings(const struct config *config, struct machine *machine);
 

@@ -1,0 +1,2 @@
+#!/bin/sh
+exec /usr/lib/barnabas/start bitnami "$@"

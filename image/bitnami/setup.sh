@@ -1,0 +1,2 @@
+#!/bin/sh
+# Bitnami's image prepares its configuration here. The broker reads it when it starts.
