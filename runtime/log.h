@@ -24,8 +24,11 @@ enum log_level {
     LOG_LEVEL_COUNT
 };
 
-/* Lines below this level are dropped; INFO at start. Any thread. */
+/* Lines below this level are dropped, unless their component has a level of its own
+ * (runtime/log_levels.h); INFO at start. Any thread. */
 void log_set_level(struct machine *machine, enum log_level level);
+
+/* Whether any component's lines of this level are written. */
 bool log_enabled(const struct machine *machine, enum log_level level);
 
 /* `component` is the module or folder (at most 12 characters); format may be "". */

@@ -12,7 +12,7 @@
 #include "broker/server/request.h"
 #include "protocol/generated/describe_configs_request.h"
 #include "protocol/generated/describe_configs_response.h"
-#include "runtime/log.h"
+#include "runtime/log_levels.h"
 #include "storage/log_dir.h"
 
 /* What is asked of one resource. */
@@ -91,25 +91,23 @@ static void answer(const struct question *q) {
     }
 }
 
-/* The level of the process's log stands for Kafka's root logger. */
-static void answer_logger(const struct question *q) {
+/* The level of the process's log is Kafka's root logger; the others are its components. */
+static void answer_loggers(const struct question *q) {
     static const char *const levels[LOG_LEVEL_COUNT] = {"DEBUG", "INFO", "WARN", "ERROR"};
-    struct slice name = SLICE_LIT("root");
-    if (!wanted(q, name)) {
-        return;
+    const struct log_levels *all = log_levels(q->request->at->node->machine);
+    q->result->configs =
+        arena_array(&q->request->arena, LOG_COMPONENT_COUNT + 1, sizeof(*q->result->configs));
+    for (int i = -1; i < LOG_COMPONENT_COUNT; i++) {
+        struct slice name = slice_str(i < 0 ? "root" : log_component_name(i));
+        if (wanted(q, name)) {
+            q->result->configs[q->result->configs_count++] =
+                (struct describe_configs_response_resource_result){
+                    .name = name,
+                    .value = slice_str(levels[log_levels_get(all, i)]),
+                    .config_source = CONFIG_SOURCE_DYNAMIC_BROKER_LOGGER,
+                };
+        }
     }
-    int level = 0;
-    while (level < LOG_LEVEL_ERROR &&
-           !log_enabled(q->request->at->node->machine, (enum log_level)level)) {
-        level++;
-    }
-    q->result->configs = ARENA_NEW(&q->request->arena, __typeof__(*q->result->configs));
-    q->result->configs_count = 1;
-    q->result->configs[0] = (struct describe_configs_response_resource_result){
-        .name = name,
-        .value = slice_str(levels[level]),
-        .config_source = CONFIG_SOURCE_DYNAMIC_BROKER_LOGGER,
-    };
 }
 
 /* Whether the resource's name is this broker's id. */
@@ -149,7 +147,7 @@ static void answer_one(const struct question *q) {
             fail(q, ERROR_INVALID_REQUEST, "Loggers are described by the broker they belong to");
             return;
         }
-        answer_logger(q);
+        answer_loggers(q);
         return;
     case CONFIG_RESOURCE_CLIENT_METRICS:
     case CONFIG_RESOURCE_GROUP:

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "runtime/log.h"
+#include "runtime/log_levels.h"
 #include "runtime/machine.h"
 #include "runtime/shard_core.h"
 #include "runtime/sim/random.h"
@@ -48,7 +48,7 @@ struct machine {
     bool crashed;
     bool stopped;
     int exit_code;
-    enum log_level log_level;
+    struct log_levels log_levels;
     int64_t wall_delta_ms;
     void (*on_signal)(void *ctx, int signum);
     void *signal_ctx;

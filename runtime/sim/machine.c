@@ -164,16 +164,20 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
 /* ---- Log ------------------------------------------------------------------------------------- */
 
 void log_set_level(struct machine *machine, enum log_level level) {
-    machine->log_level = level;
+    log_levels_set(&machine->log_levels, -1, level);
+}
+
+struct log_levels *log_levels(struct machine *machine) {
+    return &machine->log_levels;
 }
 
 bool log_enabled(const struct machine *machine, enum log_level level) {
-    return level >= machine->log_level;
+    return (int)level >= atomic_load(&machine->log_levels.least);
 }
 
 void log_write(struct machine *machine, enum log_level level, const char *component,
                const char *event, const char *format, ...) {
-    if (!log_enabled(machine, level) || machine->crashed) {
+    if (!log_levels_allow(&machine->log_levels, level, component) || machine->crashed) {
         return;
     }
     char line[LOG_LINE_MAX];

@@ -269,7 +269,7 @@ struct machine *sim_machine_new(struct sim *sim, const char *host, int shard_cou
     machine->id = ++sim->machine_count;
     machine->shard_count = shard_count;
     machine->shards = xcalloc((size_t)shard_count, sizeof(struct shard));
-    machine->log_level = LOG_LEVEL_INFO;
+    log_levels_init(&machine->log_levels);
     list_append(&sim->machines, &machine->link);
     list_init(&machine->listeners);
     list_init(&machine->conns);
@@ -342,7 +342,7 @@ void sim_machine_restart(struct machine *machine) {
     machine->fault = (struct sim_disk_fault){0};
     machine->exit_code = 0;
     machine->on_signal = NULL;
-    machine->log_level = LOG_LEVEL_INFO;
+    log_levels_init(&machine->log_levels);
     machine->work_last_us = 0;
 }
 

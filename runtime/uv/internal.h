@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "base/list.h"
-#include "runtime/log.h"
+#include "runtime/log_levels.h"
 #include "runtime/machine.h"
 #include "runtime/shard_core.h"
 
@@ -57,7 +57,7 @@ struct machine {
     int shard_count;
     struct shard *shards[SHARD_COUNT_MAX];
     struct workers workers;
-    _Atomic int log_level;
+    struct log_levels log_levels;
     atomic_bool stopping;
     atomic_bool running;
     atomic_int exit_code;

@@ -230,7 +230,7 @@ struct machine *machine_new(int shard_count, int worker_count) {
     struct machine *machine = NEW(struct machine);
     machine->shard_count = shard_count;
     list_init(&machine->listeners);
-    atomic_init(&machine->log_level, LOG_LEVEL_INFO);
+    log_levels_init(&machine->log_levels);
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
     sigset_t ours = our_signals();

@@ -74,18 +74,22 @@ void random_fill(struct machine *machine, void *out, size_t len) {
 /* ---- Log ------------------------------------------------------------------------------------- */
 
 void log_set_level(struct machine *machine, enum log_level level) {
-    atomic_store_explicit(&machine->log_level, (int)level, memory_order_relaxed);
+    log_levels_set(&machine->log_levels, -1, level);
+}
+
+struct log_levels *log_levels(struct machine *machine) {
+    return &machine->log_levels;
 }
 
 bool log_enabled(const struct machine *machine, enum log_level level) {
-    return (int)level >= atomic_load_explicit(&machine->log_level, memory_order_relaxed);
+    return (int)level >= atomic_load_explicit(&machine->log_levels.least, memory_order_relaxed);
 }
 
 /* One write for a line, so that lines of several threads do not mix. A log that cannot be written
  * must not stop the broker: errors are dropped. */
 void log_write(struct machine *machine, enum log_level level, const char *component,
                const char *event, const char *format, ...) {
-    if (!log_enabled(machine, level)) {
+    if (!log_levels_allow(&machine->log_levels, level, component)) {
         return;
     }
     char line[LOG_LINE_MAX];

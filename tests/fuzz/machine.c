@@ -8,6 +8,7 @@
 
 #include "base/list.h"
 #include "base/memory.h"
+#include "runtime/log_levels.h"
 #include "runtime/log_line.h"
 #include "runtime/name_list.h"
 #include "runtime/shard_core.h"
@@ -52,6 +53,7 @@ struct machine {
     struct list works;
     uint64_t random;
     unsigned fail_in; /* accesses to the disk */
+    struct log_levels log_levels;
 };
 
 struct machine *fuzz_machine(void) {
@@ -59,6 +61,7 @@ struct machine *fuzz_machine(void) {
     if (machine == NULL) {
         machine = NEW(struct machine);
         machine->shard.machine = machine;
+        log_levels_init(&machine->log_levels);
         shard_core_init(&machine->shard.core);
         machine->names = (struct name *)xcalloc(NAMES_MAX, sizeof(*machine->names));
         list_init(&machine->spare_inodes);
@@ -488,6 +491,10 @@ void fuzz_machine_run(void) {
 /* ---- log.h ----------------------------------------------------------------------------------- */
 
 void log_set_level(struct machine *machine, enum log_level level) {
+}
+
+struct log_levels *log_levels(struct machine *machine) {
+    return &machine->log_levels;
 }
 
 bool log_enabled(const struct machine *machine, enum log_level level) {
