@@ -49,8 +49,7 @@ struct log_config {
     int64_t flush_ms;       /* INT64_MAX: no forced sync by time */
     bool cleanup_delete;    /* cleanup.policy contains delete */
     bool cleanup_compact;   /* ... contains compact */
-    bool preallocate;
-    bool durable; /* durability=fsync: what is appended is synced soon (group commit) */
+    bool durable;           /* durability=fsync: what is appended is synced soon (group commit) */
     int64_t producer_id_expiration_ms;
 };
 

@@ -322,7 +322,7 @@
       "How far a record's timestamp may be in the past.") \
     X(LOG_MESSAGE_TIMESTAMP_TYPE, "log.message.timestamp.type", STRING, "CreateTime", "CreateTime|LogAppendTime", CLUSTER_WIDE, 0, HONOURED, \
       "Whether records keep the producer's time (CreateTime) or get the broker's (LogAppendTime).") \
-    X(LOG_PREALLOCATE, "log.preallocate", BOOLEAN, "false", "", CLUSTER_WIDE, 0, HONOURED, \
+    X(LOG_PREALLOCATE, "log.preallocate", BOOLEAN, "false", "", CLUSTER_WIDE, 0, IGNORED, \
       "Whether segment files get their full size when they are created.") \
     X(LOG_RETENTION_BYTES, "log.retention.bytes", LONG, "-1", "", CLUSTER_WIDE, 0, HONOURED, \
       "How large a partition may get before its oldest segments are deleted; -1 is no limit.") \
@@ -398,8 +398,8 @@
       "Threads of Kafka that load logs; Barnabas uses its worker pool.") \
     X(NUM_REPLICA_ALTER_LOG_DIRS_THREADS, "num.replica.alter.log.dirs.threads", INT, NULL, "", READ_ONLY, 0, MEANINGLESS, \
       "Threads of Kafka that move partitions between log directories.") \
-    X(NUM_REPLICA_FETCHERS, "num.replica.fetchers", INT, "1", ">=1", CLUSTER_WIDE, 0, IGNORED, \
-      "How many fetchers follow each other broker.") \
+    X(NUM_REPLICA_FETCHERS, "num.replica.fetchers", INT, "1", ">=1", CLUSTER_WIDE, 0, HONOURED, \
+      "How many fetchers, each with its connection, a shard has for each other broker that leads.") \
     X(NUM_SHARDS, "num.shards", INT, NULL, "1..64", READ_ONLY, 0, HONOURED, \
       "Threads that serve connections and partitions; by default what the machine and its size suggest.") \
     X(OFFSET_METADATA_MAX_BYTES, "offset.metadata.max.bytes", INT, "4096", ">=0", READ_ONLY, 0, HONOURED, \
@@ -796,7 +796,7 @@
       "For how long at least a record is left uncompacted.") \
     X(MIN_INSYNC_REPLICAS, "min.insync.replicas", INT, "1", ">=1", CONFIG_MIN_INSYNC_REPLICAS, 0, HONOURED, \
       "How many replicas must be in sync for a produce request with acks=all.") \
-    X(PREALLOCATE, "preallocate", BOOLEAN, "false", "", CONFIG_LOG_PREALLOCATE, 0, HONOURED, \
+    X(PREALLOCATE, "preallocate", BOOLEAN, "false", "", CONFIG_LOG_PREALLOCATE, 0, IGNORED, \
       "Whether segment files get their full size when they are created.") \
     X(RECORD_VALIDATION, "record.validation", STRING, "full", "full|header", CONFIG_RECORD_VALIDATION, 0, HONOURED, \
       "Whether compressed batches are checked record by record (full) or only by their header and checksum.") \

@@ -69,7 +69,6 @@ static void fill_log(const struct layers *layers, struct log_config *out) {
         .flush_ms = integer(layers, TOPIC_CONFIG_FLUSH_MS),
         .cleanup_delete = config_list_contains(policy, "delete"),
         .cleanup_compact = config_list_contains(policy, "compact"),
-        .preallocate = boolean(layers, TOPIC_CONFIG_PREALLOCATE),
         .durable = slice_equal_str(text(layers, TOPIC_CONFIG_DURABILITY), "fsync"),
         .producer_id_expiration_ms =
             broker_config_int(layers->broker, CONFIG_PRODUCER_ID_EXPIRATION_MS),

@@ -98,11 +98,13 @@ static void fetcher_connect(struct replica_fetcher *fetcher) {
 /* ---- Life -------------------------------------------------------------------------------------
  */
 
-static struct replica_fetcher *fetcher_new(struct replica_manager *manager, int32_t leader) {
+static struct replica_fetcher *fetcher_new(struct replica_manager *manager, int32_t leader,
+                                           int64_t number) {
     struct replica_fetcher *fetcher = NEW(struct replica_fetcher);
     struct shard *shard = manager->shard->shard;
     fetcher->manager = manager;
     fetcher->leader = leader;
+    fetcher->number = number;
     list_init(&fetcher->followings);
     list_init(&fetcher->forgotten);
     deferred_init(&fetcher->step, shard, fetcher_step);
@@ -129,14 +131,25 @@ static void fetcher_free(struct replica_fetcher *fetcher) {
     free(fetcher);
 }
 
-static struct replica_fetcher *fetcher_for(struct replica_manager *manager, int32_t leader) {
+/* Which of its leader's fetchers a partition belongs to. Not by the hash that spreads partitions
+ * over shards: on one shard all of them would have the same. */
+static int64_t fetcher_number(const struct partition *partition) {
+    int64_t count =
+        broker_config_int(partition->manager->shard->config, CONFIG_NUM_REPLICA_FETCHERS);
+    uint64_t topic = uuid_hash(partition->topic_id) >> 32;
+    return (int64_t)((topic + (uint64_t)partition->index) % (uint64_t)count);
+}
+
+static struct replica_fetcher *fetcher_for(const struct partition *partition) {
+    struct replica_manager *manager = partition->manager;
+    int64_t number = fetcher_number(partition);
     LIST_FOREACH(it, &manager->fetchers) {
         struct replica_fetcher *fetcher = CONTAINER_OF(it, struct replica_fetcher, link);
-        if (fetcher->leader == leader) {
+        if (fetcher->leader == partition->leader && fetcher->number == number) {
             return fetcher;
         }
     }
-    return fetcher_new(manager, leader);
+    return fetcher_new(manager, partition->leader, number);
 }
 
 /* A leader works on one fetch of a connection at a time, and this one may wait for long: those that
@@ -252,7 +265,7 @@ void partition_follow(struct partition *partition) {
     struct following *following = NEW(struct following);
     following->manager = manager;
     following->partition = partition;
-    following->fetcher = fetcher_for(manager, partition->leader);
+    following->fetcher = fetcher_for(partition);
     following->leader_end = -1;
     partition->following = following;
     list_append(&manager->followings, &following->all);
@@ -290,6 +303,23 @@ void partition_unfollow(struct partition *partition) {
         following_free(following);
     }
     deferred_schedule(&fetcher->step);
+}
+
+void replica_fetchers_reconfigure(struct replica_manager *manager) {
+    struct list followings;
+    list_init(&followings);
+    list_splice(&followings, &manager->followings);
+    while (!list_empty(&followings)) {
+        struct following *following = LIST_FIRST(&followings, struct following, all);
+        struct partition *partition = following->partition;
+        list_remove(&following->all);
+        list_append(&manager->followings, &following->all);
+        if (partition != NULL && partition->state == PARTITION_ONLINE &&
+            following->fetcher->number != fetcher_number(partition)) {
+            partition_unfollow(partition);
+            partition_follow(partition);
+        }
+    }
 }
 
 void replica_fetchers_refresh(struct replica_manager *manager) {

@@ -1,8 +1,9 @@
 /*
  * Following: this node's replicas copy what their leaders have.
  *
- * A shard has one fetcher for each broker that leads partitions it follows: one connection, one
- * fetch session (KIP-227), one fetch under way. What an answer brings is appended as it is; in
+ * A shard has num.replica.fetchers fetchers for each broker that leads partitions it follows, among
+ * which the partitions are spread; each has one connection, one fetch session (KIP-227), one fetch
+ * under way. What an answer brings is appended as it is; in
  * durable mode the next fetch goes out only when all of it is synced, so that the offset it asks
  * from says what this node will still have after a power cut.
  *
@@ -46,6 +47,9 @@ void partition_follow(struct partition *partition);
 
 /* Nothing is appended or cut any more. Does nothing when it does not follow. */
 void partition_unfollow(struct partition *partition);
+
+/* num.replica.fetchers may have changed: partitions that belong to other fetchers now go there. */
+void replica_fetchers_reconfigure(struct replica_manager *manager);
 
 /* Brokers have come, gone or moved. */
 void replica_fetchers_refresh(struct replica_manager *manager);
@@ -108,6 +112,7 @@ struct replica_fetcher {
     struct list link; /* replica_manager.fetchers */
     struct replica_manager *manager;
     int32_t leader;
+    int64_t number;    /* below num.replica.fetchers */
     struct peer *peer; /* NULL while it is not known where the leader is */
     struct list followings;
     struct list forgotten;

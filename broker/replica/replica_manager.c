@@ -224,6 +224,7 @@ static void refresh_configs(struct replica_manager *manager, const struct image_
             ensure_topic(manager, topic);
         }
     } else if (change->config_type == CONFIG_RESOURCE_BROKER) {
+        replica_fetchers_reconfigure(manager);
         HMAP_FOREACH(node, &manager->partitions) {
             partition_refresh(CONTAINER_OF(node, struct partition, node));
         }

@@ -206,7 +206,7 @@ struct slice config_string(const struct config *config, enum config_id id) {
 }
 
 int64_t broker_config_int(const struct broker_config *config, enum config_id id) {
-    return 1 << 20;
+    return id == CONFIG_NUM_REPLICA_FETCHERS ? world.fetchers : 1 << 20;
 }
 
 void topic_config_effective(const struct broker_config *broker, const struct image *image,
@@ -344,6 +344,7 @@ void world_init(int shards, bool durable) {
     world.durable = durable;
     world.duplicate_of = -1;
     world.min_insync = 1;
+    world.fetchers = 1;
     for (int32_t i = 0; i < WORLD_BROKERS; i++) {
         world.replicas[i] = i + 1;
     }

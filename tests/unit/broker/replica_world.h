@@ -102,6 +102,7 @@ struct world {
     struct image_endpoint endpoint;
     bool durable;
     int64_t min_insync;
+    int64_t fetchers;              /* num.replica.fetchers */
     int append_result;             /* of the next appends: a negative errno */
     enum kafka_error append_error; /* likewise */
     int64_t duplicate_of;          /* the next append is one of this offset; -1 */

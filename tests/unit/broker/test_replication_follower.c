@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "broker/api/api.h"
+#include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_manager.h"
 #include "protocol/generated/fetch_request.h"
 #include "protocol/generated/fetch_response.h"
@@ -240,6 +241,23 @@ Test(replication_follower, one_that_joins_does_not_wait_for_a_fetch_that_waits) 
     const struct fetch_request *request = sent(2);
     cr_assert_eq(request->session_epoch, 0);
     cr_assert_eq(request->topics[0].partitions_count, 2);
+}
+
+Test(replication_follower, more_fetchers_share_the_partitions_and_fewer_take_them_back) {
+    sent(2);
+    world_replicate(TOPIC_A, 1, 2, 3);
+    world_advance(10);
+    cr_assert_eq(sent(2)->topics[0].partitions_count, 2);
+    int before = world.peers_made;
+    world.fetchers = 2;
+    replica_fetchers_reconfigure(world_partition(TOPIC_A, 0)->manager);
+    world_advance(10);
+    cr_assert_eq(world.peers_made, before + 1);
+    world.fetchers = 1;
+    replica_fetchers_reconfigure(world_partition(TOPIC_A, 0)->manager);
+    world_advance(200);
+    cr_assert_eq(world_partition(TOPIC_A, 0)->following->fetcher,
+                 world_partition(TOPIC_A, 1)->following->fetcher);
 }
 
 Test(replication_follower, what_is_deleted_leaves_the_session) {
