@@ -237,7 +237,7 @@ static void on_written(struct work *work) {
     log_manager_resume_creations(manager);
     for (int i = 0; i < manager->dir_count; i++) {
         int err = manager->dir_errors[i];
-        if (err == -EIO) {
+        if (err != -ENODEV && log_dir_error_is_of_disk(err)) {
             log_dir_fail(&manager->dirs[i], err);
         } else if (err != 0 && err != -ENODEV) {
             LOG_WARN(manager->node->machine, "storage", "checkpoint not written",

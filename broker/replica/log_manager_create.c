@@ -61,7 +61,7 @@ static void on_created(struct work *work) {
         LOG_ERROR(manager->node->machine, "storage", "log cannot be created",
                   "dir=%s reason=\"%s\"", creation->path,
                   creation->errmsg.text[0] != '\0' ? creation->errmsg.text : strerror(-result));
-        if (result == -EIO) {
+        if (log_dir_error_is_of_disk(result)) {
             log_dir_fail(&manager->dirs[create->dir], result);
         }
     }
@@ -136,7 +136,23 @@ static void tell_shard(struct post *post) {
     }
 }
 
-static bool any_online(const struct log_manager *manager) {
+bool log_dir_error_is_of_disk(int err) {
+    switch (-err) {
+    case EIO:
+    case EROFS:
+    case ENODEV:
+    case ENXIO:
+    case ENOENT:
+    case ENOTDIR:
+    case EACCES:
+    case EPERM:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool log_dirs_any_online(const struct log_manager *manager) {
     for (int i = 0; i < manager->dir_count; i++) {
         if (manager->dirs[i].online) {
             return true;
@@ -151,7 +167,7 @@ static void on_failure_reported(struct post *post) {
     dir->online = false;
     LOG_ERROR(manager->node->machine, "storage", "log dir offline", "dir=%s reason=\"%s\"",
               dir->path, strerror(-dir->failure_error));
-    if (dir->index == manager->metadata_dir || !any_online(manager)) {
+    if (dir->index == manager->metadata_dir || !log_dirs_any_online(manager)) {
         node_fail(manager->node, "the log dir of the metadata, or the last one, has failed");
         return;
     }

@@ -190,6 +190,12 @@ void log_manager_resume_creations(struct log_manager *manager);
 /* log_options.on_failure of all logs: any shard or worker. */
 void on_log_failure(struct log *log, int error, void *ctx);
 
+/* Whether an error is the disk's: not that it is full, that the process lacks something, or what
+ * lies in the directory. */
+bool log_dir_error_is_of_disk(int err);
+
+bool log_dirs_any_online(const struct log_manager *manager);
+
 /* Any shard or worker: takes a dir offline, soon, and tells every shard; ends the process when it
  * cannot go on without. */
 void log_dir_fail(struct log_dir *dir, int error);

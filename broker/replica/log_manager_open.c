@@ -7,6 +7,10 @@
  * identity, the metadata dir first; so a crash in between leaves a state in which the rest is
  * formatted at the next start. Dirs that were added later get an identity as well.
  *
+ * A dir whose disk fails is left out, offline, as long as it is not the metadata's and not the
+ * last: the node serves what lies in the others. What is wrong with a dir's contents or its owner
+ * ends the start all the same.
+ *
  * Last, each dir's clean-shutdown marker is read and removed (from here on, whatever happens, is
  * not a clean shutdown), and its checkpoints and contents are read.
  */
@@ -34,6 +38,18 @@ static void explain(struct errmsg *errmsg, const char *what, const char *path, i
         hint = ": this user may not write there";
     }
     errmsg_set(errmsg, "cannot %s log dir %s: %s%s", what, path, strerror(-err), hint);
+}
+
+/* The result of a step of opening the dir: 0 when the dir is left out instead, offline. */
+static int leave_out(struct log_dir *dir, int err, struct errmsg *errmsg) {
+    struct log_manager *manager = dir->manager;
+    if (dir->index == manager->metadata_dir || !log_dir_error_is_of_disk(err)) {
+        return err;
+    }
+    dir->online = false;
+    LOG_ERROR(manager->node->machine, "storage", "log dir offline", "dir=%s reason=\"%s\"",
+              dir->path, errmsg->text[0] != '\0' ? errmsg->text : strerror(-err));
+    return 0;
 }
 
 /* ---- Locks ----------------------------------------------------------------------------------- */
@@ -200,7 +216,7 @@ static int settle_identities(struct log_manager *manager, struct identity *ident
         return cluster;
     }
     for (int i = 0; i < manager->all_dir_count; i++) {
-        if (!identities[i].formatted) {
+        if (!identities[i].formatted || !manager->dirs[i].online) {
             continue;
         }
         if (!first->formatted) {
@@ -215,7 +231,11 @@ static int settle_identities(struct log_manager *manager, struct identity *ident
     }
     int err = write_identity(&manager->dirs[manager->metadata_dir], first, errmsg);
     for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
-        err = write_identity(&manager->dirs[i], &identities[i], errmsg);
+        if (!manager->dirs[i].online) {
+            continue;
+        }
+        err = leave_out(&manager->dirs[i],
+                        write_identity(&manager->dirs[i], &identities[i], errmsg), errmsg);
         for (int j = 0; err == 0 && j < i; j++) {
             if (uuid_equal(manager->dirs[i].id, manager->dirs[j].id)) {
                 errmsg_set(errmsg, "log dirs %s and %s have the same directory.id",
@@ -341,27 +361,31 @@ static int read_dir(struct log_dir *dir, struct errmsg *errmsg) {
 int log_dirs_open(struct log_manager *manager, struct errmsg *errmsg) {
     int err = 0;
     for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
-        err = lock_dir(&manager->dirs[i], errmsg);
+        manager->dirs[i].online = true;
+        manager->dirs[i].broker_epoch = -1;
+        err = leave_out(&manager->dirs[i], lock_dir(&manager->dirs[i], errmsg), errmsg);
     }
     struct arena arena;
     arena_init(&arena, SIZE_MAX);
     struct identity *identities =
         arena_array(&arena, (size_t)manager->all_dir_count, sizeof(*identities));
     for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
-        err = read_identity(&manager->dirs[i], &identities[i], errmsg);
+        if (manager->dirs[i].online) {
+            err = read_identity(&manager->dirs[i], &identities[i], errmsg);
+            err = leave_out(&manager->dirs[i], err, errmsg);
+        }
     }
     if (err == 0) {
         err = settle_identities(manager, identities, errmsg);
     }
     arena_release(&arena);
     for (int i = 0; err == 0 && i < manager->all_dir_count; i++) {
-        err = read_dir(&manager->dirs[i], errmsg);
-        manager->dirs[i].online = err == 0;
-        if (err == -EIO && i != manager->metadata_dir) {
-            LOG_ERROR(manager->node->machine, "storage", "log dir offline", "reason=\"%s\"",
-                      errmsg->text);
-            err = 0;
+        if (manager->dirs[i].online) {
+            err = leave_out(&manager->dirs[i], read_dir(&manager->dirs[i], errmsg), errmsg);
         }
     }
-    return err;
+    for (int i = 0; err != 0 && i < manager->all_dir_count; i++) {
+        manager->dirs[i].online = false;
+    }
+    return err != 0 || log_dirs_any_online(manager) ? err : -EIO;
 }

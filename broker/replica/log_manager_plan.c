@@ -11,6 +11,9 @@
  *   - its directory has the name of one that was set aside, while the topic lives;
  *   - it has no directory, and a checkpoint says that there were records.
  *
+ * While a dir is offline, what is nowhere else may lie there: it is offline too, and no log is made
+ * for it in another dir, unless the metadata says that it belongs there.
+ *
  * What the checkpoints say of a partition counts only if they were written after its directory was
  * made: names come again when topics are made anew.
  */
@@ -202,6 +205,19 @@ static void plan_missing(struct load_job *job, const struct image_topic *topic,
     }
 }
 
+/* An offline dir where a partition that is nowhere else may lie; -1 for none. */
+static int offline_dir_of(const struct log_manager *manager, struct uuid directory) {
+    int offline = -1;
+    for (int i = 0; i < manager->dir_count; i++) {
+        const struct log_dir *dir = &manager->dirs[i];
+        if (!uuid_is_zero(directory) && uuid_equal(dir->id, directory)) {
+            return dir->online ? -1 : i;
+        }
+        offline = !dir->online && offline < 0 ? i : offline;
+    }
+    return offline;
+}
+
 static void plan_partition(struct log_manager *manager, const struct hmap *entries,
                            const struct image_topic *topic, int32_t partition) {
     struct uuid directory;
@@ -209,6 +225,7 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
         return;
     }
     int dir = -1;
+    int offline = -1;
     const struct found *found = find(entries, topic->id, partition);
     const struct log_dir_entry *named = find_named(manager, topic, partition, &dir);
     const struct log_dir_entry *entry = found != NULL ? found->entry : NULL;
@@ -218,9 +235,10 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
         entry =
             named; /* loading writes partition.metadata if it is missing, and refuses nonsense */
     } else if (named == NULL) {
-        dir = log_dir_pick(manager, directory);
+        offline = offline_dir_of(manager, directory);
+        dir = offline >= 0 ? offline : log_dir_pick(manager, directory);
     }
-    ASSERT(dir >= 0); /* the metadata dir, or one beside it, is online */
+    ASSERT(dir >= 0); /* one at least is online */
     char name[256 + 12];
     snprintf(name, sizeof(name), "%.*s-%" PRId32, SLICE_ARG(topic->name), partition);
     struct load_job *job = job_new(manager, dir, name);
@@ -238,6 +256,9 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
             use_checkpoints(job, log_dir_offsets(&manager->dirs[dir], topic->name, partition),
                             entry);
         }
+    } else if (offline >= 0) {
+        errmsg_set(&job->errmsg, "%s is offline", manager->dirs[dir].path);
+        job->result = -ENODEV;
     } else {
         plan_missing(job, topic, named);
     }

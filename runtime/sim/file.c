@@ -53,17 +53,44 @@ static bool frees_space(enum operation operation) {
            operation == OPERATION_RMDIR || operation == OPERATION_RENAME;
 }
 
+/* What an operation is on: a path, or an open file. */
+struct place {
+    const char *path;
+    const struct inode *inode;
+};
+
+static bool holds(const struct inode *dir, const struct inode *inode) {
+    for (size_t i = 0; i < dir->entries.count; i++) {
+        const struct inode *entry = dir->entries.items[i].inode;
+        if (entry == inode || (entry->directory && holds(entry, inode))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool lies_under(const struct machine *machine, struct place place, const char *under) {
+    if (place.path != NULL) {
+        size_t len = strlen(under);
+        return strncmp(place.path, under, len) == 0 &&
+               (place.path[len] == '/' || place.path[len] == '\0');
+    }
+    struct inode *dir = NULL;
+    return disk_find(machine->disk, under, &dir) == 0 && holds(dir, place.inode);
+}
+
 /* The error that a test has laid in the way of this operation. */
-static int fault_of(const struct machine *machine, enum operation operation) {
+static int fault_of(const struct machine *machine, enum operation operation, struct place place) {
     const struct sim_disk_fault *fault = &machine->fault;
     uint64_t number = machine->disk_operations - machine->fault_from; /* from 1 on */
     bool hit = fault->count > 0 && number > fault->after && number - fault->after <= fault->count;
+    hit = hit && (fault->under == NULL || lies_under(machine, place, fault->under));
     return hit && !(fault->error == -ENOSPC && frees_space(operation)) ? fault->error : 0;
 }
 
 /* Every operation passes here before it changes anything; it may fail here. */
 static int disk_operation(struct machine *machine, const struct disk *disk,
-                          enum operation operation, uint64_t detail) {
+                          enum operation operation, struct place place, uint64_t detail) {
     if (machine->crashed || machine->disk != disk) {
         return 0;
     }
@@ -78,7 +105,7 @@ static int disk_operation(struct machine *machine, const struct disk *disk,
         machine_crash(machine);
         return 0;
     }
-    return fault_of(machine, operation);
+    return fault_of(machine, operation, place);
 }
 
 static uint64_t path_detail(const char *path) {
@@ -115,7 +142,8 @@ static int find_or_create(struct machine *machine, const char *path, unsigned fl
     if (err != 0) {
         return err;
     }
-    err = disk_operation(machine, disk, OPERATION_CREATE, path_detail(path));
+    err = disk_operation(machine, disk, OPERATION_CREATE, (struct place){.path = path},
+                         path_detail(path));
     if (err == 0) {
         *out = directory_create(dir, name, false);
         (*out)->mtime_ms = clock_wall_ms(machine);
@@ -140,7 +168,8 @@ int file_open(struct machine *machine, const char *path, unsigned flags, struct 
         return inode->open_error;
     }
     if ((flags & FILE_TRUNCATE) != 0 && inode->content.len > 0) {
-        err = disk_operation(machine, machine->disk, OPERATION_TRUNCATE, path_detail(path));
+        err = disk_operation(machine, machine->disk, OPERATION_TRUNCATE,
+                             (struct place){.path = path}, path_detail(path));
         if (err != 0) {
             return err;
         }
@@ -239,7 +268,8 @@ int file_writev_at(struct file *file, const struct slice *parts, int part_count,
     }
     size_t len = 0;
     uint8_t *joined = join(parts, part_count, &len);
-    int err = disk_operation(machine, inode->disk, OPERATION_WRITE, (uint64_t)pos * 31 + len);
+    int err = disk_operation(machine, inode->disk, OPERATION_WRITE, (struct place){.inode = inode},
+                             (uint64_t)pos * 31 + len);
     /* What a failed write leaves: as much as there was space for, or half of it. */
     size_t written = err == 0 ? space_for(file, pos, len) : machine->fault.partial ? len / 2 : 0;
     if (err == 0 && random_stream_chance(&machine->faults, machine->sim->options.disk_fail_write)) {
@@ -262,7 +292,8 @@ int file_truncate(struct file *file, int64_t size) {
     if (size < 0) {
         return -EINVAL;
     }
-    int err = disk_operation(file->machine, inode->disk, OPERATION_TRUNCATE, (uint64_t)size);
+    int err = disk_operation(file->machine, inode->disk, OPERATION_TRUNCATE,
+                             (struct place){.inode = inode}, (uint64_t)size);
     if (err != 0) {
         return err;
     }
@@ -286,7 +317,8 @@ static void spend_sync_time(struct machine *machine) {
 
 int file_sync(struct file *file) {
     struct machine *machine = file->machine;
-    int err = disk_operation(machine, file->inode->disk, OPERATION_SYNC, file->inode->content.len);
+    int err = disk_operation(machine, file->inode->disk, OPERATION_SYNC,
+                             (struct place){.inode = file->inode}, file->inode->content.len);
     spend_sync_time(machine);
     if (err == 0 && random_stream_chance(&machine->faults, machine->sim->options.disk_fail_sync)) {
         err = -EIO;
@@ -346,7 +378,7 @@ int path_rename(struct machine *machine, const char *from, const char *to) {
         struct inode *replaced = directory_get(dir, name);
         err = check_rename(moved, replaced, dir);
         if (err == 0) {
-            err = disk_operation(machine, disk, OPERATION_RENAME,
+            err = disk_operation(machine, disk, OPERATION_RENAME, (struct place){.path = to},
                                  path_detail(from) ^ path_detail(to));
             if (err == 0 && moved != replaced) {
                 directory_rename(from_dir, from_name, dir, name);
@@ -375,7 +407,7 @@ static int remove_name(struct machine *machine, const char *path, bool directory
         err = -ENOTEMPTY;
     } else {
         err = disk_operation(machine, disk, directory ? OPERATION_RMDIR : OPERATION_UNLINK,
-                             path_detail(path));
+                             (struct place){.path = path}, path_detail(path));
         if (err == 0) {
             directory_remove(dir, name);
         }
@@ -402,7 +434,8 @@ int path_mkdir(struct machine *machine, const char *path) {
     if (directory_get(dir, name) != NULL) {
         err = -EEXIST;
     } else {
-        err = disk_operation(machine, machine->disk, OPERATION_MKDIR, path_detail(path));
+        err = disk_operation(machine, machine->disk, OPERATION_MKDIR, (struct place){.path = path},
+                             path_detail(path));
         if (err == 0) {
             directory_create(dir, name, true);
         }
@@ -438,7 +471,8 @@ int directory_sync(struct machine *machine, const char *path) {
     if (err != 0) {
         return err;
     }
-    err = disk_operation(machine, machine->disk, OPERATION_SYNC_DIRECTORY, path_detail(path));
+    err = disk_operation(machine, machine->disk, OPERATION_SYNC_DIRECTORY,
+                         (struct place){.path = path}, path_detail(path));
     spend_sync_time(machine);
     if (err != 0) {
         return err;

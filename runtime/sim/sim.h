@@ -142,9 +142,10 @@ void sim_on_disk_operation(struct machine *machine, void (*fn)(void *ctx, const 
  * spares those that free space. */
 struct sim_disk_fault {
     uint64_t after;
-    uint64_t count; /* 0: none; UINT64_MAX: all from then on */
-    int error;      /* negative errno */
-    bool partial;   /* a write leaves the first half of its bytes */
+    uint64_t count;    /* 0: none; UINT64_MAX: all from then on */
+    int error;         /* negative errno */
+    bool partial;      /* a write leaves the first half of its bytes */
+    const char *under; /* only operations in this directory; kept by reference; NULL: all */
 };
 void sim_disk_fault(struct machine *machine, const struct sim_disk_fault *fault);
 

@@ -101,6 +101,9 @@ static void ask(struct lane *lane, int16_t key, int16_t version, const void *req
 
 /* Errors that a client tries again after; others are trouble. */
 static bool may_pass(struct lane *lane, int16_t error, const char *what) {
+    if (error == ERROR_KAFKA_STORAGE_ERROR && lane->owner->world->disks_fail) {
+        return true;
+    }
     switch (error) {
     case ERROR_NOT_LEADER_OR_FOLLOWER:
     case ERROR_UNKNOWN_TOPIC_OR_PARTITION:

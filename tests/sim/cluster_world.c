@@ -362,7 +362,11 @@ static void read_copy(struct cluster_world *world, int node, int partition, stru
     copy->torn = false;
     struct slice bytes;
     if (sim_disk_read(world->nodes[node].machine, path, &bytes) != 0) {
-        return;
+        snprintf(path, sizeof(path),
+                 CLUSTER_SECOND_DIR "/" CLUSTER_TOPIC "-%d/00000000000000000000.log", partition);
+        if (sim_disk_read(world->nodes[node].machine, path, &bytes) != 0) {
+            return;
+        }
     }
     struct batch batch;
     while (bytes.len > 0 && !copy->torn && batch_parse(bytes, &batch) == BATCH_OK &&

@@ -18,6 +18,7 @@
 #define CLUSTER_PORT       9092
 #define CLUSTER_TOPIC      "ledger"
 #define CLUSTER_PARTITIONS 2
+#define CLUSTER_SECOND_DIR "more" /* where log.dirs names it beside "data" */
 
 struct cluster_client;
 
@@ -40,6 +41,7 @@ struct cluster_world {
     bool cut[CLUSTER_NODES][CLUSTER_NODES];
     const char *const *overrides;
     int override_count;
+    bool disks_fail;   /* the client may be told KAFKA_STORAGE_ERROR */
     bool tell;         /* what happens, on stderr */
     char trouble[512]; /* "" while all is well */
     char last_error[256];

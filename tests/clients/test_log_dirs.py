@@ -1,0 +1,148 @@
+"""Several log directories: where partitions go, and one that fails, which is taken out alone."""
+
+import contextlib
+import shutil
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+import wire
+from hostile import wait_until
+from test_librdkafka import create_topic
+
+
+@pytest.fixture
+def dirs(new_broker):
+    """A broker with two log directories, of which the first has the metadata."""
+    broker = new_broker(log_flush_offset_checkpoint_interval_ms=100,
+                        replica_high_watermark_checkpoint_interval_ms=100)
+    broker.more = broker.directory / "more"
+    broker.extra["log.dirs"] = f"{broker.data},{broker.more}"
+    broker.start()
+    yield broker
+    broker.stop()
+
+
+def log_dirs(broker):
+    """Path -> (error, {topic: {partition: entry}}, total bytes, usable bytes)."""
+    with wire.Wire(broker.port) as connection:
+        answer = connection.ask("DescribeLogDirs", 4, {"Topics": None})
+    assert answer["ErrorCode"] == 0
+    return {
+        result["LogDir"]: (
+            result["ErrorCode"],
+            {t["Name"]: {p["PartitionIndex"]: p for p in t["Partitions"]} for t in result["Topics"]},
+            result["TotalBytes"],
+            result["UsableBytes"],
+        )
+        for result in answer["Results"]
+    }
+
+
+def partitions_in(broker, path, topic):
+    return sorted(log_dirs(broker)[str(path)][1].get(topic, {}))
+
+
+def produce(broker, topic, partition, value):
+    """The name of the error, None when it was acknowledged."""
+    outcomes = []
+    producer = Producer({"bootstrap.servers": broker.bootstrap, "message.timeout.ms": 3000})
+    producer.produce(topic, value, partition=partition,
+                     on_delivery=lambda e, m: outcomes.append(e and e.name()))
+    assert producer.flush(30) == 0
+    return outcomes[0]
+
+
+def read(broker, topic, partition, count):
+    consumer = Consumer({"bootstrap.servers": broker.bootstrap, "group.id": "nobody"})
+    consumer.assign([TopicPartition(topic, partition, 0)])
+    try:
+        return [m.value() for m in consumer.consume(count, timeout=30)]
+    finally:
+        consumer.close()
+
+
+def take_away(broker):
+    """The second directory's disk is gone: something else stands in its place."""
+    broker.more.rename(broker.directory / "gone")
+    broker.more.write_text("")
+
+
+def bring_back(broker):
+    broker.more.unlink()
+    (broker.directory / "gone").rename(broker.more)
+
+
+def test_new_partitions_go_where_the_fewest_are(dirs, topic):
+    create_topic(dirs, topic, 10)
+    wait_until(lambda: len(partitions_in(dirs, dirs.data, topic)) == 5)
+    assert len(partitions_in(dirs, dirs.more, topic)) == 5
+    for path in (dirs.data, dirs.more):
+        error, _, total, usable = log_dirs(dirs)[str(path)]
+        assert error == 0 and total >= usable > 0
+    before = partitions_in(dirs, dirs.more, topic)
+    dirs.restart()
+    wait_until(lambda: partitions_in(dirs, dirs.more, topic) == before)
+
+
+def test_a_directory_that_fails_is_taken_out_alone_and_comes_back(dirs, topic):
+    create_topic(dirs, topic, 4)
+    for partition in range(4):
+        assert produce(dirs, topic, partition, b"before") is None
+    lost = partitions_in(dirs, dirs.more, topic)
+    kept = partitions_in(dirs, dirs.data, topic)
+    assert len(lost) == len(kept) == 2
+    take_away(dirs)
+    for partition in kept + lost:  # a checkpoint is due
+        produce(dirs, topic, partition, b"meanwhile")
+    wait_until(lambda: log_dirs(dirs)[str(dirs.more)][0] == 56)
+    for partition in kept:
+        assert produce(dirs, topic, partition, b"after") is None
+    for partition in lost:
+        assert produce(dirs, topic, partition, b"after") is not None
+    assert log_dirs(dirs)[str(dirs.more)][1] == {}
+    assert partitions_in(dirs, dirs.data, topic) == kept
+
+    # A start on what is left: nothing begins anew in the other directory.
+    dirs.restart()
+    assert log_dirs(dirs)[str(dirs.more)][0] == 56
+    for partition in kept:
+        assert read(dirs, topic, partition, 3) == [b"before", b"meanwhile", b"after"]
+    assert partitions_in(dirs, dirs.data, topic) == kept
+    create_topic(dirs, topic + "-new", 2)
+    wait_until(lambda: partitions_in(dirs, dirs.data, topic + "-new") == [0, 1])
+
+    dirs.stop()
+    bring_back(dirs)
+    dirs.start()
+    wait_until(lambda: partitions_in(dirs, dirs.more, topic) == lost)
+    for partition in lost:
+        assert read(dirs, topic, partition, 1) == [b"before"]
+        wait_until(lambda: produce(dirs, topic, partition, b"again") is None)
+
+
+def test_a_node_whose_last_directory_fails_ends(dirs, only_barnabas):
+    create_topic(dirs, "any", 4)
+    take_away(dirs)
+    shutil.rmtree(dirs.data)
+    dirs.data.write_text("")
+    with contextlib.suppress(Exception):
+        produce(dirs, "any", 0, b"x")
+    wait_until(lambda: dirs.process.poll() is not None)
+    assert dirs.process.returncode == 5
+    dirs.process = None
+
+
+def test_the_metadata_has_a_directory_of_its_own(new_broker, topic):
+    broker = new_broker()
+    metadata = broker.directory / "metadata"
+    broker.extra["metadata.log.dir"] = str(metadata)
+    broker.start()
+    create_topic(broker, topic, 2)
+    assert produce(broker, topic, 0, b"x") is None
+    assert (metadata / "__cluster_metadata-0").is_dir()
+    assert not (broker.data / "__cluster_metadata-0").exists()
+    assert set(log_dirs(broker)) == {str(broker.data)}
+    broker.restart()
+    assert read(broker, topic, 0, 1) == [b"x"]
+    broker.stop()
