@@ -1,6 +1,7 @@
 /*
  * barnabasctl: formats a broker's directories, looks at what it has, and what it costs, for people.
  *
+ *     barnabasctl topic|produce|consume ...
  *     barnabasctl log dump [--records] FILE...
  *     barnabasctl bench MODE [options]
  *     barnabasctl format|info|random-uuid [options]
@@ -12,7 +13,9 @@
 #include "base/assert.h"
 #include "runtime/machine.h"
 #include "tools/bench/bench.h"
+#include "tools/ctl/ctl.h"
 #include "tools/format.h"
+#include "tools/kafka/kafka.h"
 #include "tools/log_dump.h"
 #include "tools/quorum_status.h"
 
@@ -50,6 +53,12 @@ static const struct command {
     const char *usage;
     const char *help;
 } commands[] = {
+    {{"topic", NULL},
+     topic_main,
+     "topic list|describe|create|delete|alter|offsets",
+     "topics, their partitions and configurations"},
+    {{"produce", NULL}, produce_main, "produce TOPIC [FILE...]", "records from lines or files"},
+    {{"consume", NULL}, consume_main, "consume TOPIC", "records of a topic, in any format"},
     {{"log", "dump"},
      log_dump,
      "log dump [--records] FILE...",
@@ -73,12 +82,16 @@ static const struct command {
 static void print_usage(FILE *out) {
     fputs("usage: barnabasctl COMMAND\n\n", out);
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-        fprintf(out, "  %-36s %s\n", commands[i].usage, commands[i].help);
+        fprintf(out, "  %-48s %s\n", commands[i].usage, commands[i].help);
     }
-    fprintf(out, "  %-36s %s\n  %-36s %s\n", "--version", "the version", "--help", "this");
+    fprintf(out, "  %-48s %s\n  %-48s %s\n", "--version", "the version", "--help", "this");
 }
 
 int main(int argc, char **argv) {
+    int exit_code;
+    if (argc > 0 && kafka_main(argv[0], argc - 1, argv + 1, &exit_code)) {
+        return exit_code;
+    }
     for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
         const struct command *command = &commands[i];
         int words = command->words[1] == NULL ? 1 : 2;

@@ -10,7 +10,7 @@
 #include "protocol/errors.h"
 #include "protocol/generated/describe_quorum_request.h"
 #include "protocol/generated/describe_quorum_response.h"
-#include "tools/bench/rpc.h"
+#include "tools/client/rpc.h"
 
 #define DESCRIBE_QUORUM 55
 #define HOST_MAX        256

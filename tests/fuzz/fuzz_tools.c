@@ -106,7 +106,7 @@ static int fuzz_address(struct addrinfo **out) {
 #define nanosleep(time, left)            ((void)(time), 0)
 
 #include "tools/bench/options.c"
-#include "tools/bench/rpc.c"
+#include "tools/client/rpc.c"
 #undef TIMEOUT_S
 #include "tools/bench/topic.c"
 #define ask ask_broker

@@ -320,7 +320,7 @@ static bool prepare_ping(struct bench *bench) {
         bench->produce_version = rpc_version(&bench->rpc, API_VERSIONS, 3);
         struct api_versions_request request;
         message_init(&api_versions_request_desc, &request);
-        request.client_software_name = SLICE_LIT(BENCH_CLIENT_ID);
+        request.client_software_name = SLICE_LIT(RPC_CLIENT_ID);
         request.client_software_version = SLICE_LIT("1");
         if (bench->produce_version >= 0) {
             frame_request(&frame, API_VERSIONS, bench->produce_version, 0, &request, NULL);

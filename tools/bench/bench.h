@@ -17,9 +17,9 @@
 #include "tools/bench/options.h"
 #include "tools/bench/payload.h"
 #include "tools/bench/process.h"
-#include "tools/bench/rpc.h"
 #include "tools/bench/schedule.h"
 #include "tools/bench/topic.h"
+#include "tools/client/rpc.h"
 
 #define ERROR_CODE_MAX 200
 

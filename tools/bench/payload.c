@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "protocol/generated/produce_request.h"
 #include "protocol/records.h"
-#include "tools/bench/rpc.h"
+#include "tools/client/rpc.h"
 
 #define PRODUCE        0
 #define TIMEOUT_MS     30000

@@ -23,7 +23,7 @@
 #include "protocol/records.h"
 #include "tools/bench/conn.h"
 #include "tools/bench/process.h"
-#include "tools/bench/rpc.h"
+#include "tools/client/rpc.h"
 
 static const char help_text[] =
     "usage: barnabasctl bench start [options] -- COMMAND...\n"

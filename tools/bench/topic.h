@@ -8,7 +8,7 @@
 #include "base/arena.h"
 #include "base/uuid.h"
 #include "tools/bench/options.h"
-#include "tools/bench/rpc.h"
+#include "tools/client/rpc.h"
 
 struct topic_broker {
     int32_t node_id;

@@ -55,6 +55,7 @@ def unparse(steps):
 # ---- Normalising ---------------------------------------------------------------------------------
 
 PATTERNS = [
+    (r"(?m)^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}\] (?=[A-Z]+ )", ""),
     (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "UUID"),
     (r"(\d *\t)[\w-]{22}(?= *\t)", r"\1ID"),
     (r'("topicId":")[\w-]{22}', r"\1ID"),
@@ -107,13 +108,15 @@ OWN_WORDS = re.compile(
 )
 
 
-def agreed(lines, options):
+def agreed(lines, options, *kinds):
     """Without what is known to differ. `but PATTERN => TEXT (reason)`: an empty text drops the line;
-    `own-words`: the broker's sentences behind the names of errors."""
+    `own-words`: the broker's sentences behind the names of errors. kinds: words that stand for `but`,
+    where it is not `but` alone."""
+    kinds = "|".join(kinds or ["but"])
     if "own-words" in options:
         lines = [OWN_WORDS.sub(r"\1: ...", line) for line in lines]
     for option in options:
-        match = re.fullmatch(r"but (.*?) => (.*?) *\((.*)\)", option)
+        match = re.fullmatch(rf"(?:{kinds}) (.*?) => (.*?) *\((.*)\)", option)
         if match:
             pattern = re.compile(match[1])
             lines = [pattern.sub(match[2], line) for line in lines]

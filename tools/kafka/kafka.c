@@ -1,0 +1,231 @@
+#include "tools/kafka/kafka.h"
+
+#include <errno.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "broker/config/properties.h"
+
+/* As long as Kafka's tools wait for a broker that does not listen yet. */
+#define CONNECT_WAIT_MS 60000
+#define CONFIG_SIZE_MAX ((size_t)1 << 20)
+
+/* The tools of Kafka 4.3; those without `run` are not served yet. */
+static const struct tool {
+    const char *name;
+    const char *logger;
+    int (*run)(struct kafka_call *call);
+    const struct option_spec *options;
+} tools[] = {
+    {"kafka-topics", "org.apache.kafka.tools.TopicCommand", kafka_topics, kafka_topics_options},
+    {"kafka-console-producer", "org.apache.kafka.tools.ConsoleProducer", kafka_console_producer,
+     kafka_console_producer_options},
+    {"kafka-console-consumer", "org.apache.kafka.tools.consumer.ConsoleConsumer",
+     kafka_console_consumer, kafka_console_consumer_options},
+    {"kafka-acls", NULL, NULL, NULL},
+    {"kafka-broker-api-versions", NULL, NULL, NULL},
+    {"kafka-client-metrics", NULL, NULL, NULL},
+    {"kafka-cluster", NULL, NULL, NULL},
+    {"kafka-configs", NULL, NULL, NULL},
+    {"kafka-console-share-consumer", NULL, NULL, NULL},
+    {"kafka-consumer-groups", NULL, NULL, NULL},
+    {"kafka-consumer-perf-test", NULL, NULL, NULL},
+    {"kafka-delegation-tokens", NULL, NULL, NULL},
+    {"kafka-delete-records", NULL, NULL, NULL},
+    {"kafka-dump-log", NULL, NULL, NULL},
+    {"kafka-e2e-latency", NULL, NULL, NULL},
+    {"kafka-features", NULL, NULL, NULL},
+    {"kafka-get-offsets", NULL, NULL, NULL},
+    {"kafka-groups", NULL, NULL, NULL},
+    {"kafka-leader-election", NULL, NULL, NULL},
+    {"kafka-log-dirs", NULL, NULL, NULL},
+    {"kafka-metadata-quorum", NULL, NULL, NULL},
+    {"kafka-metadata-shell", NULL, NULL, NULL},
+    {"kafka-producer-perf-test", NULL, NULL, NULL},
+    {"kafka-reassign-partitions", NULL, NULL, NULL},
+    {"kafka-replica-verification", NULL, NULL, NULL},
+    {"kafka-server-start", NULL, NULL, NULL},
+    {"kafka-server-stop", NULL, NULL, NULL},
+    {"kafka-share-groups", NULL, NULL, NULL},
+    {"kafka-storage", NULL, NULL, NULL},
+    {"kafka-streams-application-reset", NULL, NULL, NULL},
+    {"kafka-streams-groups", NULL, NULL, NULL},
+    {"kafka-transactions", NULL, NULL, NULL},
+    {"kafka-verifiable-consumer", NULL, NULL, NULL},
+    {"kafka-verifiable-producer", NULL, NULL, NULL},
+};
+
+/* ---- Calling --------------------------------------------------------------------------------- */
+
+static int run_tool(const struct tool *tool, int argc, char **argv) {
+    if (tool->run == NULL) {
+        fprintf(stderr,
+                "%s is not served yet by Barnabas. Kafka's own %s works with its brokers; see "
+                "docs/compatibility.md.\n",
+                tool->name, tool->name);
+        return EXIT_FAILED;
+    }
+    struct kafka_call call = {
+        .tool = tool->name, .logger = tool->logger, .argc = argc, .argv = argv};
+    arena_init(&call.arena, SIZE_MAX);
+    client_init(&call.client, NULL, "barnabasctl");
+    int exit_code;
+    if (tool->options != NULL && !options_parse(&call.options, tool->options, argc, argv)) {
+        exit_code = kafka_usage(&call, "%s", call.options.error.text);
+    } else if (tool->options != NULL && options_has(&call.options, "version")) {
+        puts("4.3.1 (Barnabas " BARNABAS_VERSION ")");
+        exit_code = 0;
+    } else if (tool->options != NULL && (options_has(&call.options, "help") || argc == 0)) {
+        exit_code = kafka_usage(&call, "%s", "");
+        exit_code = argc == 0 ? exit_code : 0;
+    } else {
+        exit_code = tool->run(&call);
+    }
+    client_release(&call.client);
+    options_release(&call.options);
+    arena_release(&call.arena);
+    return fflush(stdout) == 0 ? exit_code : EXIT_FAILED;
+}
+
+bool kafka_main(const char *program, int argc, char **argv, int *exit_code) {
+    const char *slash = strrchr(program, '/');
+    const char *name = slash == NULL ? program : slash + 1;
+    size_t len = strlen(name);
+    if (len > 3 && strcmp(name + len - 3, ".sh") == 0) {
+        len -= 3;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(tools); i++) {
+        if (strlen(tools[i].name) == len && memcmp(tools[i].name, name, len) == 0) {
+            *exit_code = run_tool(&tools[i], argc, argv);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- Connecting ------------------------------------------------------------------------------ */
+
+bool kafka_properties(struct kafka_call *call, const char *path,
+                      bool (*take)(void *ctx, struct slice key, struct slice value), void *ctx) {
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        fprintf(stderr, "%s: %s\n", path, strerror(errno));
+        return false;
+    }
+    char *text = arena_alloc(&call->arena, CONFIG_SIZE_MAX);
+    size_t len = fread(text, 1, CONFIG_SIZE_MAX, file);
+    fclose(file);
+    struct properties properties;
+    properties_init(&properties, slice_make(text, len));
+    struct slice key, value;
+    struct errmsg errmsg = {""};
+    int got;
+    while ((got = properties_next(&properties, &call->arena, &key, &value, &errmsg)) > 0) {
+        if (!take(ctx, key, value)) {
+            return false;
+        }
+    }
+    if (got < 0) {
+        fprintf(stderr, "%s: %s\n", path, errmsg.text);
+    }
+    return got == 0;
+}
+
+bool kafka_client_property(void *ctx, struct slice key, struct slice value) {
+    struct kafka_call *call = ctx;
+    if (slice_equal_str(key, "client.id")) {
+        call->client.client_id = (const char *)arena_dup(&call->arena, value).data;
+    } else if (slice_equal_str(key, "security.protocol") && !slice_equal_str(value, "PLAINTEXT")) {
+        fprintf(stderr, "security.protocol=%.*s is not served yet by this tool; use PLAINTEXT.\n",
+                SLICE_ARG(value));
+        return false;
+    } else if (slice_equal_str(key, "bootstrap.servers") && call->client.bootstrap == NULL) {
+        call->client.bootstrap = (const char *)arena_dup(&call->arena, value).data;
+    }
+    return true;
+}
+
+bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *config_file) {
+    call->client.bootstrap = bootstrap;
+    call->client.wait_ms = CONNECT_WAIT_MS;
+    return config_file == NULL || kafka_properties(call, config_file, kafka_client_property, call);
+}
+
+/* ---- Options --------------------------------------------------------------------------------- */
+
+int kafka_usage(const struct kafka_call *call, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    char text[ERRMSG_SIZE * 2];
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    fprintf(stderr, "%s%s", text, text[0] != '\0' ? "\n" : "");
+    options_print(call->options.specs, stderr);
+    return EXIT_FAILED;
+}
+
+bool kafka_require(const struct kafka_call *call, const char *const *names) {
+    for (; *names != NULL; names++) {
+        if (!options_has(&call->options, *names)) {
+            kafka_usage(call, "Missing required argument \"[%s]\"", *names);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool kafka_exclude(const struct kafka_call *call, const char *name, const char *const *others) {
+    for (; options_has(&call->options, name) && *others != NULL; others++) {
+        if (options_has(&call->options, *others)) {
+            kafka_usage(call, "Option \"[%s]\" can't be used with option \"[%s]\"", name, *others);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- Printing and matching ------------------------------------------------------------------- */
+
+void kafka_log(const char *level, const char *logger, const char *format, ...) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct tm local;
+    localtime_r(&now.tv_sec, &local);
+    char when[32];
+    strftime(when, sizeof(when), "%F %T", &local);
+    fflush(stdout);
+    fprintf(stderr, "[%s,%03d] %s ", when, (int)(now.tv_nsec / 1000000), level);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, " (%s)\n", logger);
+}
+
+bool kafka_matches(const char *pattern, struct slice name) {
+    struct buffer text;
+    buffer_init(&text, SIZE_MAX);
+    buffer_append_str(&text, "^(");
+    for (const char *c = pattern; *c != '\0'; c++) {
+        if (*c == ',') {
+            buffer_put_u8(&text, '|');
+        } else if (*c != '"' && *c != '\'' && *c != ' ') {
+            buffer_put_u8(&text, (uint8_t)*c);
+        }
+    }
+    buffer_append(&text, ")$", 3);
+    regex_t regex;
+    bool matches = false;
+    if (regcomp(&regex, (const char *)text.data, REG_EXTENDED | REG_NOSUB) == 0) {
+        char *copy = slice_to_cstr(name);
+        matches = regexec(&regex, copy, 0, NULL, 0) == 0;
+        free(copy);
+        regfree(&regex);
+    }
+    buffer_release(&text);
+    return matches;
+}

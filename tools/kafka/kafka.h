@@ -1,0 +1,67 @@
+/*
+ * Kafka's command-line tools under their own names: the options, output and exit codes of
+ * Kafka 4.3. One file for one tool; kafka.c knows them all.
+ */
+#ifndef TOOLS_KAFKA_KAFKA_H
+#define TOOLS_KAFKA_KAFKA_H
+
+#include "tools/admin/topics.h"
+#include "tools/cli/options.h"
+
+#define EXIT_FAILED 1
+
+/* A tool that was called. */
+struct kafka_call {
+    const char *tool;   /* "kafka-topics" */
+    const char *logger; /* the class in log lines: "org.apache.kafka.tools.TopicCommand" */
+    struct options options;
+    struct client client;
+    struct arena arena; /* lives as long as the call */
+    int argc;           /* as they were given, without the program */
+    char **argv;
+};
+
+/* A tool by the name of a program, with or without a path and ".sh"; false when it is none.
+ * *exit_code is set then. */
+bool kafka_main(const char *program, int argc, char **argv, int *exit_code);
+
+/* Opens the client for --bootstrap-server, with what --command-config says. False with a message on
+ * stderr. */
+bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *config_file);
+
+/* Reads a file of properties; `take` gets each. False with a message on stderr. */
+bool kafka_properties(struct kafka_call *call, const char *path,
+                      bool (*take)(void *ctx, struct slice key, struct slice value), void *ctx);
+
+/* For clients' properties: takes client.id, refuses what would weaken safety, ignores the rest.
+ * ctx: the call. */
+bool kafka_client_property(void *ctx, struct slice key, struct slice value);
+
+/* Message and table of options on stderr; returns the exit code. */
+int kafka_usage(const struct kafka_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Options that belong together; these say so on stderr and return false. NULL ends the list of
+ * names. */
+bool kafka_require(const struct kafka_call *call, const char *const *names);
+bool kafka_exclude(const struct kafka_call *call, const char *name, const char *const *others);
+
+/* A line of Kafka's log on stderr: "[time] LEVEL text (logger)". */
+void kafka_log(const char *level, const char *logger, const char *format, ...) PRINTF_LIKE(3, 4);
+
+/* The class of Java's clients for an error: "org.apache.kafka.common.errors.TimeoutException", in
+ * the arena. */
+const char *kafka_exception(struct arena *arena, int16_t code);
+
+/* Whether a whole name matches Java's regular expression, or any of a comma-separated list. */
+bool kafka_matches(const char *pattern, struct slice name);
+
+/* The tools. */
+int kafka_topics(struct kafka_call *call);
+int kafka_console_producer(struct kafka_call *call);
+int kafka_console_consumer(struct kafka_call *call);
+
+extern const struct option_spec kafka_topics_options[];
+extern const struct option_spec kafka_console_producer_options[];
+extern const struct option_spec kafka_console_consumer_options[];
+
+#endif
