@@ -68,6 +68,8 @@ static void item_clear(struct fetch_item *item) {
     item->last_stable_offset = -1;
     item->log_start = -1;
     item->preferred_replica = -1;
+    item->throttled = false;
+    item->held_back = false;
     item->diverging = false;
     item->aborted_count = 0;
     item->range = (struct log_range){0};
@@ -189,7 +191,11 @@ static enum kafka_error read_item(const struct fetch_op *op, struct scatter_part
         item->preferred_replica =
             partition_preferred_replica(partition, op->rack, item->wanted.fetch_offset);
     }
-    if (item->diverging || item->preferred_replica >= 0) {
+    if (op->replica_id >= 0) {
+        item->throttled = partition->throttled_sending;
+        item->held_back = partition_holds_back(partition, op->replica_id);
+    }
+    if (item->diverging || item->preferred_replica >= 0 || item->held_back) {
         return ERROR_NONE;
     }
     return read_records(op, log, part->arena, item, left, any);
@@ -257,6 +263,9 @@ static void fetch_park_here(struct fetch_park *park) {
                     op->limit, op->leader_only, fetch_woken);
     LIST_FOREACH(it, &park->part->items) {
         const struct fetch_item *item = CONTAINER_OF(it, struct fetch_item, item.link);
+        if (item->held_back) {
+            continue; /* its records are there, and are not waited for */
+        }
         size_t bytes_max = item->wanted.bytes_max > 0 ? (size_t)item->wanted.bytes_max : 0;
         fetch_wait_add(&park->wait, item->topic_id, item->wanted.partition,
                        item->wanted.fetch_offset, bytes_max, item->limit, (int64_t)item->range.len);
@@ -360,6 +369,16 @@ static bool log_start_is_news(const struct fetch_op *op, const struct fetch_item
     return cached != NULL && cached->log_start != item->log_start;
 }
 
+static void fetch_count_throttled(const struct fetch_op *op) {
+    int64_t bytes = 0;
+    for (int32_t i = 0; i < op->item_count; i++) {
+        bytes += op->items[i].throttled ? (int64_t)op->items[i].range.len : 0;
+    }
+    if (bytes > 0) {
+        replica_manager_count_sent(op->request->at->replicas, bytes);
+    }
+}
+
 static void fetch_done(struct scatter *scatter) {
     struct fetch_op *op = CONTAINER_OF(scatter, struct fetch_op, scatter);
     bool at_once = op->final || op->item_count == 0;
@@ -375,6 +394,7 @@ static void fetch_done(struct scatter *scatter) {
     }
     op->told = true;
     if (at_once || op->bytes >= op->bytes_min) {
+        fetch_count_throttled(op);
         fetch_respond(op);
     } else {
         fetch_park(op);

@@ -24,7 +24,9 @@ struct fetch_item {
     bool scattered;             /* else `error` is all there is to it */
 
     enum kafka_error error;
-    int64_t limit; /* up to which it was read */
+    int64_t limit;  /* up to which it was read */
+    bool throttled; /* of a replica that is throttled: what it gets is counted, */
+    bool held_back; /* and it gets nothing now */
     int64_t high_watermark;
     int64_t last_stable_offset;
     int64_t log_start;

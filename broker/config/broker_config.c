@@ -15,6 +15,7 @@ struct broker_config *broker_config_new(const struct config *config, int32_t nod
     struct broker_config *broker = NEW(struct broker_config);
     broker->config = config;
     broker->values = config->values;
+    broker->node_id = node_id;
     snprintf(broker->node_name, sizeof(broker->node_name), "%" PRId32, node_id);
     arena_init(&broker->texts, SIZE_MAX);
     return broker;
@@ -69,4 +70,18 @@ int64_t broker_config_int(const struct broker_config *config, enum config_id id)
 
 struct slice broker_config_string(const struct broker_config *config, enum config_id id) {
     return config->values.slots[id].text;
+}
+
+int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
+                                     bool leader) {
+    const char *name =
+        leader ? "leader.replication.throttled.rate" : "follower.replication.throttled.rate";
+    struct slice value =
+        image_config_value(image, CONFIG_RESOURCE_BROKER, slice_str(config->node_name), name);
+    if (slice_is_null(value)) {
+        value = image_config_value(image, CONFIG_RESOURCE_BROKER, slice_make("", 0), name);
+    }
+    int64_t rate = 0;
+    bool valid = !slice_is_null(value) && slice_parse_i64(config_trim(value), &rate) && rate >= 0;
+    return valid ? rate : INT64_MAX;
 }

@@ -6,6 +6,7 @@
 
 struct broker_config {
     const struct config *config;
+    int32_t node_id;
     char node_name[12];          /* this node's id: the name of its config resource */
     struct config_values values; /* effective */
     struct arena texts;          /* of dynamic values */

@@ -125,6 +125,11 @@ struct slice broker_config_string(const struct broker_config *config, enum confi
 int64_t broker_config_listener_int(const struct broker_config *config, const struct image *image,
                                    const char *listener, enum config_id id);
 
+/* {leader,follower}.replication.throttled.rate, which stand in no table: bytes a second of what
+ * this broker sends, or fetches, of throttled replicas. INT64_MAX when not set. */
+int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
+                                     bool leader);
+
 /* ---- Topic configuration ----------------------------------------------------------------------
  */
 
@@ -144,6 +149,11 @@ struct topic_config {
 /* Effective configuration of a topic in this image. */
 void topic_config_effective(const struct broker_config *broker, const struct image *image,
                             struct slice topic, struct topic_config *out);
+
+/* Whether this node's replica of the partition is listed in {leader,follower}.replication.throttled
+ * .replicas. */
+bool topic_config_throttles(const struct broker_config *broker, const struct image *image,
+                            struct slice topic, int32_t partition, bool leader);
 
 /* ---- Validation for CreateTopics and the alter APIs --------------------------------------------
  */

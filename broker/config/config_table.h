@@ -518,9 +518,9 @@
       "Receive buffer of a follower's connection.") \
     X(REPLICA_SOCKET_TIMEOUT_MS, "replica.socket.timeout.ms", INT, "30000", "", READ_ONLY, 0, HONOURED, \
       "How long a follower waits for an answer.") \
-    X(REPLICATION_QUOTA_WINDOW_NUM, "replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, IGNORED, \
-      "How many samples replication quotas remember.") \
-    X(REPLICATION_QUOTA_WINDOW_SIZE_SECONDS, "replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, 0, IGNORED, \
+    X(REPLICATION_QUOTA_WINDOW_NUM, "replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, HONOURED, \
+      "How many samples replication quotas remember; 1024 at most do.") \
+    X(REPLICATION_QUOTA_WINDOW_SIZE_SECONDS, "replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, 0, HONOURED, \
       "How long one sample of replication quotas lasts.") \
     X(REQUEST_TIMEOUT_MS, "request.timeout.ms", INT, "30000", "", READ_ONLY, 0, HONOURED, \
       "How long requests that a broker sends may take.") \
@@ -768,13 +768,13 @@
       "After how many records a log is forced to disk.") \
     X(FLUSH_MS, "flush.ms", LONG, "9223372036854775807", ">=0", CONFIG_LOG_FLUSH_INTERVAL_MS, 0, HONOURED, \
       "After how long a log is forced to disk.") \
-    X(FOLLOWER_REPLICATION_THROTTLED_REPLICAS, "follower.replication.throttled.replicas", LIST, "", "replicas", CONFIG_NONE, 0, IGNORED, \
+    X(FOLLOWER_REPLICATION_THROTTLED_REPLICAS, "follower.replication.throttled.replicas", LIST, "", "replicas", CONFIG_NONE, 0, HONOURED, \
       "Replicas whose fetching is slowed down, each partition:broker, or * for all.") \
     X(INDEX_INTERVAL_BYTES, "index.interval.bytes", INT, "4096", ">=0", CONFIG_LOG_INDEX_INTERVAL_BYTES, 0, HONOURED, \
       "How many bytes of log lie between two index entries.") \
     X(INTERNAL_SEGMENT_BYTES, "internal.segment.bytes", INT, NULL, "", CONFIG_NONE, 1, HONOURED, \
       "Segment size below the usual minimum, for tests.") \
-    X(LEADER_REPLICATION_THROTTLED_REPLICAS, "leader.replication.throttled.replicas", LIST, "", "replicas", CONFIG_NONE, 0, IGNORED, \
+    X(LEADER_REPLICATION_THROTTLED_REPLICAS, "leader.replication.throttled.replicas", LIST, "", "replicas", CONFIG_NONE, 0, HONOURED, \
       "Replicas that are served more slowly, each partition:broker, or * for all.") \
     X(LOCAL_RETENTION_BYTES, "local.retention.bytes", LONG, "-2", ">=-2", CONFIG_LOG_LOCAL_RETENTION_BYTES, 0, IGNORED, \
       "How many bytes of a tiered topic stay on the local disk; -2 is retention.bytes.") \

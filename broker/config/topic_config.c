@@ -1,5 +1,6 @@
 /* The effective configuration of a topic: its overrides, below them the broker's. */
 #include <limits.h>
+#include <string.h>
 
 #include "base/assert.h"
 #include "broker/config/broker_config_internal.h"
@@ -122,4 +123,39 @@ void topic_config_effective(const struct broker_config *broker, const struct ima
         .unclean_leader_election = boolean(&layers, TOPIC_CONFIG_UNCLEAN_LEADER_ELECTION_ENABLE),
     };
     fill_log(&layers, &out->log);
+}
+
+/* One "partition:broker" of a list. */
+static bool names_replica(struct slice item, int32_t partition, int32_t node_id) {
+    const uint8_t *colon = memchr(item.data, ':', item.len);
+    if (colon == NULL) {
+        return false;
+    }
+    size_t len = (size_t)(colon - item.data);
+    int64_t number = -1;
+    int64_t broker = -1;
+    return slice_parse_i64(slice_make(item.data, len), &number) &&
+           slice_parse_i64(slice_make(colon + 1, item.len - len - 1), &broker) &&
+           number == partition && broker == node_id;
+}
+
+bool topic_config_throttles(const struct broker_config *broker, const struct image *image,
+                            struct slice topic, int32_t partition, bool leader) {
+    const struct layers layers = {.broker = broker, .image = image, .topic = topic};
+    struct slice list =
+        text(&layers, leader ? TOPIC_CONFIG_LEADER_REPLICATION_THROTTLED_REPLICAS
+                             : TOPIC_CONFIG_FOLLOWER_REPLICATION_THROTTLED_REPLICAS);
+    if (slice_equal_str(list, "*")) {
+        return true;
+    }
+    while (list.len > 0) {
+        const uint8_t *comma = memchr(list.data, ',', list.len);
+        size_t len = comma == NULL ? list.len : (size_t)(comma - list.data);
+        if (names_replica(config_trim(slice_make(list.data, len)), partition, broker->node_id)) {
+            return true;
+        }
+        size_t used = comma == NULL ? len : len + 1;
+        list = slice_make(list.data + used, list.len - used);
+    }
+    return false;
 }

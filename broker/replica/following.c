@@ -7,11 +7,13 @@
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_manager.h"
+#include "broker/replica/replication_rate.h"
 #include "protocol/generated/fetch_response.h"
 #include "runtime/log.h"
 
 #define DELAY_FIRST_MS 20
 #define CUT_RETRY_MS   2
+#define THROTTLED_MS   100 /* how often it is looked whether a fetch may go out again */
 
 static int64_t now_ms(const struct following *following) {
     return shard_now_ms(following->manager->shard->shard);
@@ -63,6 +65,14 @@ static void synced(struct log_waiter *waiter, int result) {
     deferred_schedule(&following->fetcher->step);
 }
 
+/* Whether it is throttled now: not what is in sync, as Kafka has it. */
+static bool held_back(const struct following *following) {
+    const struct replica_manager *manager = following->manager;
+    return following->partition->throttled_fetching && !following->in_sync &&
+           manager->fetching_limit != INT64_MAX &&
+           replication_rate_exceeds(manager->fetching, now_ms(following), manager->fetching_limit);
+}
+
 void following_settle(struct following *following) {
     struct partition *partition = following->partition;
     struct log *log = partition->log;
@@ -71,6 +81,9 @@ void following_settle(struct following *following) {
         following->state = FOLLOWING_SYNCING;
         following->waiting = true;
         log_when_synced(log, &following->waiter, log_end_offset(log), synced);
+    } else if (held_back(following)) {
+        following->state = FOLLOWING_DELAYED;
+        following->due_ms = now_ms(following) + THROTTLED_MS;
     }
 }
 
@@ -202,6 +215,10 @@ static bool take_records(struct following *following, const struct message_recor
     if (len > 0 && result == 0) {
         result = log_append_as_is(following->partition->log, records->data, (size_t)len);
     }
+    if (following->partition->throttled_fetching) {
+        replication_rate_add(following->manager->fetching, now_ms(following),
+                             (int64_t)records->len);
+    }
     if (result == -EIO) {
         following_fail(following);
     } else if (result != 0) {
@@ -274,6 +291,7 @@ void following_take(struct following *following, const struct fetch_response_par
         return;
     }
     following->failures = 0;
+    following->in_sync = data->high_watermark <= log_end_offset(log);
     if (log_recovery_point(log) < recovery_point && !following->checkpointing) {
         following_checkpoint(following);
     } else {

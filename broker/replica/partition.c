@@ -90,6 +90,10 @@ void partition_refresh(struct partition *partition) {
     }
     partition_follow_image(partition, image);
     topic_config_effective(shard->config, shard->image, partition->topic, &partition->config);
+    partition->throttled_sending = topic_config_throttles(shard->config, shard->image,
+                                                          partition->topic, partition->index, true);
+    partition->throttled_fetching = topic_config_throttles(
+        shard->config, shard->image, partition->topic, partition->index, false);
     if (partition->log != NULL) {
         log_set_config(partition->log, &partition->config.log);
         partition_take_role(partition);

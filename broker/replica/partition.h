@@ -100,6 +100,8 @@ struct partition {
     int64_t refused_log_start;
     int64_t refused_high_watermark;
     struct topic_config config;
+    bool throttled_sending;              /* this replica is listed: as a leader, */
+    bool throttled_fetching;             /* as a follower */
     struct partition_creation *creation; /* NULL unless a log is being made */
     struct list arrivals;                /* partition_arrival.link: waits for that log */
 
@@ -169,6 +171,9 @@ enum kafka_error partition_visit_check(const struct partition *partition,
 
 /* Takes note of a fetch whose offset is valid: may move the high watermark and the ISR. */
 void partition_visited(struct partition *partition, const struct partition_visit *visit);
+
+/* Whether records are held back from that replica: those out of sync are throttled. */
+bool partition_holds_back(const struct partition *partition, int32_t replica_id);
 
 /* The smallest log start of this node's and the living replicas'; -1 while one is not known. */
 int64_t partition_low_watermark(const struct partition *partition);

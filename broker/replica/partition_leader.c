@@ -6,6 +6,7 @@
 #include "broker/node.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
+#include "broker/replica/replication_rate.h"
 
 struct partition_follower *partition_find_follower(const struct partition *partition, int32_t id) {
     for (int32_t i = 0; i < partition->follower_count; i++) {
@@ -239,4 +240,15 @@ int32_t partition_preferred_replica(const struct partition *partition, struct sl
         }
     }
     return best == NULL ? -1 : best->id;
+}
+
+bool partition_holds_back(const struct partition *partition, int32_t replica_id) {
+    const struct replica_manager *manager = partition->manager;
+    if (!partition->throttled_sending || manager->sending_limit == INT64_MAX) {
+        return false;
+    }
+    const struct partition_follower *follower = partition_find_follower(partition, replica_id);
+    return (follower == NULL || !follower->in_isr) &&
+           replication_rate_exceeds(manager->sending, shard_now_ms(manager->shard->shard),
+                                    manager->sending_limit);
 }

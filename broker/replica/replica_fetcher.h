@@ -91,6 +91,8 @@ struct following {
     int32_t sent_epoch; /* the leader epoch in which we fetch */
     int32_t sent_last_epoch;
 
+    bool in_sync; /* it had all below the leader's high watermark when it last fetched */
+
     int64_t cut_to;
     bool restart;       /* not a cut: the log begins anew at cut_to */
     int64_t leader_end; /* while LOST: what the leader answered; -1 not yet */

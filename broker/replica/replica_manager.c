@@ -14,6 +14,7 @@
 #include "broker/replica/fetch_wait.h"
 #include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_internal.h"
+#include "broker/replica/replication_rate.h"
 #include "runtime/log.h"
 
 /* Closing a log opens what it has to sync: several files each, of thousands of logs. */
@@ -23,6 +24,32 @@
 #define SELECTOR_RACK_AWARE "org.apache.kafka.common.replica.RackAwareReplicaSelector"
 
 static void replica_manager_drain(struct deferred *deferred);
+
+static struct replication_rate *rate_new(const struct config *config) {
+    return replication_rate_new(config_int(config, CONFIG_REPLICATION_QUOTA_WINDOW_NUM),
+                                config_int(config, CONFIG_REPLICATION_QUOTA_WINDOW_SIZE_SECONDS) *
+                                    1000);
+}
+
+static void init_throttles(struct replica_manager *manager) {
+    const struct node_shard *shard = manager->shard;
+    const struct replica_manager *first =
+        shard->index == 0 ? NULL : shard->node->shards[0].replicas;
+    manager->sending = first != NULL ? first->sending : rate_new(shard->node->config);
+    manager->fetching = first != NULL ? first->fetching : rate_new(shard->node->config);
+    manager->sending_limit = INT64_MAX;
+    manager->fetching_limit = INT64_MAX;
+}
+
+static void refresh_throttles(struct replica_manager *manager) {
+    const struct node_shard *shard = manager->shard;
+    manager->sending_limit = broker_config_throttled_rate(shard->config, shard->image, true);
+    manager->fetching_limit = broker_config_throttled_rate(shard->config, shard->image, false);
+}
+
+void replica_manager_count_sent(struct replica_manager *manager, int64_t bytes) {
+    replication_rate_add(manager->sending, shard_now_ms(manager->shard->shard), bytes);
+}
 
 struct replica_manager *replica_manager_new(struct node_shard *shard) {
     struct replica_manager *manager = NEW(struct replica_manager);
@@ -37,6 +64,7 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     produce_tasks_init(&manager->produce_tasks);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
     replica_manager_isr_init(manager);
+    init_throttles(manager);
     dir_reports_init(&manager->dir_reports, manager);
     struct slice selector = config_string(shard->node->config, CONFIG_REPLICA_SELECTOR_CLASS);
     manager->rack_aware = slice_equal_str(selector, SELECTOR_RACK_AWARE);
@@ -225,6 +253,7 @@ static void refresh_configs(struct replica_manager *manager, const struct image_
         }
     } else if (change->config_type == CONFIG_RESOURCE_BROKER) {
         replica_fetchers_reconfigure(manager);
+        refresh_throttles(manager);
         HMAP_FOREACH(node, &manager->partitions) {
             partition_refresh(CONTAINER_OF(node, struct partition, node));
         }
@@ -311,6 +340,7 @@ void replica_manager_add_failed(struct replica_manager *manager, struct uuid top
 
 void replica_manager_set_loaded(struct replica_manager *manager) {
     manager->loaded = true;
+    refresh_throttles(manager);
     HMAP_FOREACH(node, &manager->shard->image->topics_by_id) {
         ensure_topic(manager, CONTAINER_OF(node, struct image_topic, by_id));
     }
@@ -500,6 +530,10 @@ void replica_manager_free(struct replica_manager *manager) {
             log_free(partition->log);
         }
         partition_free(partition);
+    }
+    if (manager->shard->index == 0) {
+        replication_rate_free(manager->sending);
+        replication_rate_free(manager->fetching);
     }
     free(manager->closes);
     hmap_release(&manager->partitions);

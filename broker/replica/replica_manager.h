@@ -17,6 +17,7 @@
 
 struct fetch_sessions;
 struct image_broker;
+struct replication_rate;
 
 struct replica_manager {
     struct node_shard *shard;
@@ -41,6 +42,12 @@ struct replica_manager {
     struct list followings; /* struct following.all */
     struct produce_tasks produce_tasks;
 
+    /* Throttles (replication_rate.h): what this node sends as leader, and fetches as follower. */
+    struct replication_rate *sending; /* of the node; shard 0 owns them */
+    struct replication_rate *fetching;
+    int64_t sending_limit; /* bytes a second; INT64_MAX for none */
+    int64_t fetching_limit;
+
     bool rack_aware; /* replica.selector.class */
     struct fetch_sessions *sessions;
 
@@ -64,6 +71,9 @@ bool replica_selector_is_rack_aware(const struct replica_manager *manager);
 /* The registration of this very process; NULL while the image does not have it: until then nobody
  * is told anything, for it would be taken for the word of the process before. */
 const struct image_broker *replica_manager_self(const struct replica_manager *manager);
+
+/* Counts what was sent of partitions that are throttled here. */
+void replica_manager_count_sent(struct replica_manager *manager, int64_t bytes);
 
 /* Takes a partition without log and without waits out of the map and frees it. */
 void replica_manager_drop(struct partition *partition);

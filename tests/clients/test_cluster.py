@@ -311,6 +311,41 @@ def test_a_partition_moves_to_other_nodes_with_its_records(cluster, admin, topic
                         lambda: not (gone.data / f"{topic}-0").exists())
 
 
+def configs(cluster, kind, name):
+    return tool(cluster, "kafka-configs", "--describe", "--entity-type", kind, "--entity-name", name)
+
+
+def test_a_move_is_throttled_and_the_throttle_is_taken_away(cluster, admin, topic, java_tools, tmp_path):
+    """Without a throttle all of it is there at once; with a low one, one fetch each
+    eleven seconds (the windows of the rate) gets at most 1 MiB."""
+    size = 8 << 20
+    create(cluster, admin, topic, replicas=2)
+    client = producer(cluster)
+    assert set(send(client, topic, [bytes(1 << 16)] * (size >> 16))) == {None}
+    old = cluster.partition(topic, 0).replicas
+    new = [next(i for i in cluster.ids if i not in old), old[0]]
+    log = cluster.nodes[new[0]].data / f"{topic}-0" / "00000000000000000000.log"
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": topic, "partition": 0, "replicas": new}]}))
+    args = ["kafka-reassign-partitions", "--reassignment-json-file", plan]
+    assert "Successfully started" in tool(cluster, *args, "--execute", "--throttle", 10000)
+    assert f"0:{old[0]}" in configs(cluster, "topics", topic)
+    assert "throttled.rate=10000" in configs(cluster, "brokers", new[0])
+    clusters.wait_until("the first records", lambda: log.exists() and log.stat().st_size > 0)
+    # Those in sync are not slowed down.
+    assert set(send(client, topic, [b"x" * 100] * 100)) == {None}
+    assert "still in progress" in tool(cluster, *args, "--verify")
+    assert log.stat().st_size < size // 2
+    tool(cluster, *args, "--execute", "--additional", "--throttle", 1 << 30)
+    clusters.wait_until("the move", lambda: cluster.partition(topic, 0).replicas == new
+                        and set(cluster.partition(topic, 0).isr) == set(new))
+    assert "is completed" in tool(cluster, *args, "--verify")
+    assert "throttled" not in configs(cluster, "brokers", new[0])
+    assert "throttled.replicas=0:" not in configs(cluster, "topics", topic)
+    assert len(read(cluster, topic, (size >> 16) + 100)) == (size >> 16) + 100
+
+
 def test_features_and_the_cluster_id_are_told(cluster, java_tools):
     text = tool(cluster, "kafka-features", "describe")
     assert "Feature: metadata.version" in text, text

@@ -225,6 +225,16 @@ void topic_config_effective(const struct broker_config *broker, const struct ima
     };
 }
 
+bool topic_config_throttles(const struct broker_config *broker, const struct image *image,
+                            struct slice topic, int32_t partition, bool leader) {
+    return world.throttled;
+}
+
+int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
+                                     bool leader) {
+    return world.throttled_rate;
+}
+
 struct image_topic *image_topic_by_name(const struct image *image, struct slice name) {
     for (int i = 0; i < WORLD_TOPICS; i++) {
         if (slice_equal(world.topics[i].name, name) && !world.deleted[i]) {
@@ -345,6 +355,7 @@ void world_init(int shards, bool durable) {
     world.duplicate_of = -1;
     world.min_insync = 1;
     world.fetchers = 1;
+    world.throttled_rate = INT64_MAX;
     for (int32_t i = 0; i < WORLD_BROKERS; i++) {
         world.replicas[i] = i + 1;
     }
@@ -443,6 +454,18 @@ static void tell_change(int topic, enum image_change_kind kind) {
 void world_delete_topic(int topic) {
     world.deleted[topic] = true;
     tell_change(topic, IMAGE_TOPIC_DELETED);
+}
+
+void world_throttle(int64_t rate) {
+    world.throttled = rate < INT64_MAX;
+    world.throttled_rate = rate;
+    struct image_change change = {.kind = IMAGE_CONFIG_CHANGED,
+                                  .config_type = CONFIG_RESOURCE_BROKER};
+    struct image_delta delta = {.changes = &change, .count = 1};
+    for (int i = 0; i < world.node.shard_count; i++) {
+        replica_manager_apply(world.node.shards[i].replicas, &delta);
+    }
+    world_settle();
 }
 
 void world_brokers_changed(void) {

@@ -103,6 +103,8 @@ struct world {
     bool durable;
     int64_t min_insync;
     int64_t fetchers;              /* num.replica.fetchers */
+    bool throttled;                /* every replica is listed */
+    int64_t throttled_rate;        /* both; INT64_MAX */
     int append_result;             /* of the next appends: a negative errno */
     enum kafka_error append_error; /* likewise */
     int64_t duplicate_of;          /* the next append is one of this offset; -1 */
@@ -128,6 +130,9 @@ void world_delete_topic(int topic);
 
 /* The brokers of the image are others. */
 void world_brokers_changed(void);
+
+/* Replicas are throttled to that many bytes a second, in both directions. */
+void world_throttle(int64_t rate);
 
 /* Another leader, in a new epoch. */
 void world_elect(int topic, int32_t index, int32_t leader);

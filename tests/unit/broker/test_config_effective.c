@@ -258,3 +258,30 @@ Test(config_effective, alterations_are_refused_with_kafkas_errors) {
     cr_assert_not(config_is_per_broker(SLICE_LIT("listener.name.")));
     cr_assert_not(config_is_per_broker(SLICE_LIT("log.retention.ms")));
 }
+
+Test(config_effective, throttled_replicas_are_this_nodes_or_all) {
+    start(NULL, 0);
+    struct slice topic = SLICE_LIT("t");
+    const char *key = "leader.replication.throttled.replicas";
+    cr_assert(!topic_config_throttles(broker, image, topic, 0, true));
+    set(CONFIG_RESOURCE_TOPIC, "t", key, "0:2,10:1, 3:1,3:3");
+    cr_assert(!topic_config_throttles(broker, image, topic, 0, true));
+    cr_assert(!topic_config_throttles(broker, image, topic, 1, true));
+    cr_assert(topic_config_throttles(broker, image, topic, 10, true));
+    cr_assert(topic_config_throttles(broker, image, topic, 3, true));
+    cr_assert(!topic_config_throttles(broker, image, topic, 3, false));
+    set(CONFIG_RESOURCE_TOPIC, "t", key, "*");
+    cr_assert(topic_config_throttles(broker, image, topic, 0, true));
+}
+
+Test(config_effective, throttled_rates_are_this_brokers_or_that_of_all) {
+    start(NULL, 0);
+    const char *key = "follower.replication.throttled.rate";
+    cr_assert_eq(broker_config_throttled_rate(broker, image, false), INT64_MAX);
+    set(CONFIG_RESOURCE_BROKER, "", key, "500");
+    set(CONFIG_RESOURCE_BROKER, "2", key, "600");
+    cr_assert_eq(broker_config_throttled_rate(broker, image, false), 500);
+    set(CONFIG_RESOURCE_BROKER, "1", key, "700");
+    cr_assert_eq(broker_config_throttled_rate(broker, image, false), 700);
+    cr_assert_eq(broker_config_throttled_rate(broker, image, true), INT64_MAX);
+}

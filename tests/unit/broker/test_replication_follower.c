@@ -534,3 +534,29 @@ Test(replication_follower, a_reassigned_replica_is_removed) {
     cr_assert_eq(world.removed, 4, "all partitions of the topic were");
     world.replicas[0] = 1;
 }
+
+/* ---- Throttles --------------------------------------------------------------------------------
+ */
+
+Test(replication_follower, a_throttled_follower_that_lags_asks_later) {
+    world_throttle(0);
+    sent(2);
+    add_batch(2, 6);
+    answer_records(2, 9);
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert_null(world_call(2, 1));
+    world_advance(150);
+    cr_assert_null(world_call(2, 1), "the limit is kept");
+    world_throttle(INT64_MAX);
+    world_advance(150);
+    cr_assert_eq(sent_partition(2)->fetch_offset, 3);
+}
+
+Test(replication_follower, a_throttled_follower_that_is_in_sync_goes_on) {
+    world_throttle(0);
+    sent(2);
+    add_batch(2, 6);
+    answer_records(2, 3);
+    world_sync(TOPIC_A, 0, 0);
+    cr_assert_eq(sent_partition(2)->fetch_offset, 3);
+}

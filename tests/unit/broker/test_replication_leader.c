@@ -572,3 +572,50 @@ Test(replication_leader, consumers_are_sent_to_a_member_in_their_rack) {
     cr_assert_gt(told(&visit)->records.len, 0);
     visit_end(&visit);
 }
+
+/* ---- Throttles --------------------------------------------------------------------------------
+ */
+
+/* How many bytes a replica is sent; the answer is waited for. */
+static size_t sent_to(int32_t broker, int64_t offset) {
+    struct visit visit;
+    visit_start(&visit, broker, 100 * broker, 6, offset);
+    if (!visit.call.done) {
+        world_advance(500);
+    }
+    size_t len = told(&visit)->records.len;
+    cr_assert_eq(told(&visit)->error_code, ERROR_NONE);
+    call_free(&visit.call);
+    return len;
+}
+
+Test(replication_leader, replicas_out_of_sync_are_throttled_and_those_in_sync_are_not) {
+    world_set_isr(TOPIC_A, 0, 2); /* without broker 3 */
+    world_throttle(0);
+    cr_assert_gt(sent_to(3, 0), 0, "nothing was sent before");
+    cr_assert_eq(sent_to(3, 0), 0);
+    cr_assert_gt(sent_to(2, 0), 0);
+    world_throttle(INT64_MAX - 1);
+    cr_assert_gt(sent_to(3, 0), 0);
+}
+
+Test(replication_leader, what_replicas_in_sync_are_sent_counts_too) {
+    world_set_isr(TOPIC_A, 0, 2);
+    world_throttle(0);
+    cr_assert_gt(sent_to(2, 0), 0);
+    cr_assert_eq(sent_to(3, 0), 0);
+}
+
+Test(replication_leader, a_fetch_that_is_held_back_waits_and_is_not_woken) {
+    world_set_isr(TOPIC_A, 0, 2);
+    world_throttle(0);
+    cr_assert_gt(sent_to(3, 0), 0);
+    struct visit visit;
+    visit_start(&visit, 3, 300, 6, 0);
+    cr_assert(!visit.call.done);
+    int reads = world.logs[TOPIC_A][0]->reads;
+    world_put(TOPIC_A, 0, "three");
+    cr_assert(!visit.call.done);
+    cr_assert_eq(world.logs[TOPIC_A][0]->reads, reads);
+    visit_end(&visit);
+}
