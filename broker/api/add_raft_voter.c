@@ -20,8 +20,8 @@ static void respond(struct quorum_change *change, enum kafka_error error) {
     struct add_raft_voter_response response;
     message_init(&add_raft_voter_response_desc, &response);
     response.error_code = (int16_t)error;
-    response.error_message =
-        error == ERROR_NONE ? SLICE_NULL : slice_str(error_message((int16_t)error));
+    const char *reason = change->reason != NULL ? change->reason : error_message((int16_t)error);
+    response.error_message = error == ERROR_NONE ? SLICE_NULL : slice_str(reason);
     request_respond(request, &response);
 }
 
@@ -49,7 +49,6 @@ static void run(struct request *request) {
         .key = {.id = body->voter_id, .directory_id = body->voter_directory_id},
         .endpoints = endpoints,
         .endpoint_count = body->listeners_count,
-        .kraft_version_max = 1,
     };
     bool committed = request->version < 1 || body->ack_when_committed;
     quorum_add_voter(quorum, &addition->change, &voter, committed, respond);

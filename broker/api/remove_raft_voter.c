@@ -20,8 +20,8 @@ static void respond(struct quorum_change *change, enum kafka_error error) {
     struct remove_raft_voter_response response;
     message_init(&remove_raft_voter_response_desc, &response);
     response.error_code = (int16_t)error;
-    response.error_message =
-        error == ERROR_NONE ? SLICE_NULL : slice_str(error_message((int16_t)error));
+    const char *reason = change->reason != NULL ? change->reason : error_message((int16_t)error);
+    response.error_message = error == ERROR_NONE ? SLICE_NULL : slice_str(reason);
     request_respond(request, &response);
 }
 

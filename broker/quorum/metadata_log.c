@@ -571,11 +571,11 @@ struct quorum *metadata_log_open(const struct metadata_log_options *options, str
     list_init(&quorum->proposals);
     list_init(&quorum->inflight);
     list_init(&quorum->asks);
-    list_init(&quorum->changes);
     list_init(&quorum->peers);
     list_init(&quorum->calls);
     timer_init(&quorum->timer, quorum->shard, on_timer);
     timer_init(&quorum->retry, quorum->shard, on_retry);
+    quorum_voters_init(quorum);
     buffer_init(&quorum->snapshot.bytes, SIZE_MAX);
     quorum->snapshot.quorum = quorum;
     quorum->fetch.quorum = quorum;
@@ -775,7 +775,7 @@ void metadata_log_free(struct quorum *quorum) {
     fetched_release(&quorum->fetched);
     raft_free(quorum->raft);
     voter_history_release(&quorum->voters);
-    voter_set_free(quorum->change_set);
+    quorum_voters_free(quorum);
     metadata_control_release(&quorum->control);
     free(quorum->epochs);
     if (quorum->log != NULL) {

@@ -96,6 +96,16 @@ struct snapshot_fetch {
     struct timer retry; /* of the restart of the log */
 };
 
+/* A new voter that is asked for its versions. One connection serves all of them, one by one. */
+struct voter_addition {
+    struct quorum *quorum;
+    struct quorum_change *change; /* NULL: nobody is asked */
+    struct voter_set *voter;      /* one */
+    struct peer *peer;            /* NULL until the first */
+    struct peer_call call;
+    struct arena arena; /* of the request */
+};
+
 /* What this node asks of the leader about itself. */
 struct quorum_join {
     struct quorum *quorum;
@@ -159,8 +169,10 @@ struct quorum {
     bool caught_up;
     int64_t caught_up_at; /* what the leader had committed when it was first heard; -1: unknown */
 
-    struct list asks;             /* struct quorum_ask: requests of peers without reply */
-    struct list changes;          /* struct quorum_change: of voters, not committed */
+    struct list asks;          /* struct quorum_ask: requests of peers without reply */
+    struct list changes;       /* struct quorum_change: of voters, not committed */
+    struct timer change_timer; /* of their deadlines */
+    struct voter_addition addition;
     struct voter_set *change_set; /* of the change that is not appended yet */
 
     /* Peers. */
@@ -241,6 +253,9 @@ void quorum_peers_free(struct quorum *quorum);
 struct peer *quorum_wait_peer(struct quorum *quorum, int32_t id);
 struct peer *quorum_quick_peer(struct quorum *quorum, int32_t id);
 
+/* A connection of its own, with what is configured for requests of the quorum. */
+struct peer *quorum_new_peer(struct quorum *quorum, const char *host, int port);
+
 /* The address of a node as far as it is known. */
 bool quorum_address(const struct quorum *quorum, int32_t id, const char **host, int *port);
 
@@ -272,6 +287,12 @@ void fetched_release(struct fetched *fetched);
 
 void quorum_reply(struct quorum *quorum, const struct raft_effect *effect);
 void quorum_end_asks(struct quorum *quorum);
+
+/* ---- quorum_voters.c ------------------------------------------------------------------------- */
+
+void quorum_voters_init(struct quorum *quorum);
+void quorum_voters_stop(struct quorum *quorum); /* ends the changes */
+void quorum_voters_free(struct quorum *quorum);
 void quorum_voters_appended(struct quorum *quorum, uint64_t token);
 void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error);
 

@@ -110,7 +110,7 @@ bool quorum_node_address(const struct quorum *quorum, int32_t id, const char **h
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
-static struct peer *new_peer(struct quorum *quorum, const char *host, int port) {
+struct peer *quorum_new_peer(struct quorum *quorum, const char *host, int port) {
     const struct config *config = quorum->config;
     struct peer_options options = {
         .shard = quorum->node_shard,
@@ -142,8 +142,8 @@ static struct quorum_peer *peer_at(struct quorum *quorum, int32_t id, int server
         peer = NEW(struct quorum_peer);
         peer->id = id;
         peer->server = server;
-        peer->wait = new_peer(quorum, host, port);
-        peer->quick = new_peer(quorum, host, port);
+        peer->wait = quorum_new_peer(quorum, host, port);
+        peer->quick = quorum_new_peer(quorum, host, port);
         list_append(&quorum->peers, &peer->link);
     } else {
         peer_set_address(peer->wait, host, port);

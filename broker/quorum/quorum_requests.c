@@ -1,4 +1,4 @@
-/* What peers ask, and changes of the voters. */
+/* What peers ask. */
 #include "broker/quorum/quorum_requests.h"
 
 #include <errno.h>
@@ -50,11 +50,7 @@ void quorum_end_asks(struct quorum *quorum) {
         list_remove(&ask->link);
         refuse(ask, &request);
     }
-    while (!list_empty(&quorum->changes)) {
-        struct quorum_change *change = LIST_FIRST(&quorum->changes, struct quorum_change, link);
-        list_remove(&change->link);
-        change->fn(change, ERROR_BROKER_NOT_AVAILABLE);
-    }
+    quorum_voters_stop(quorum);
 }
 
 bool quorum_is_cluster(const struct quorum *quorum, struct slice cluster_id) {
@@ -109,135 +105,6 @@ void quorum_snapshot_fetched(struct quorum *quorum, struct raft_key replica) {
 
 int64_t quorum_log_start(const struct quorum *quorum) {
     return quorum->log == NULL ? 0 : log_start_offset(quorum->log);
-}
-
-/* ---- Voters ---------------------------------------------------------------------------------- */
-
-/* The set becomes the one that consensus is asked for; it is written with RAFT_APPEND_VOTERS. */
-static void change_voters(struct quorum *quorum, struct quorum_change *change,
-                          struct voter_set *set) {
-    struct raft_voters keys;
-    voter_set_keys(set, &keys);
-    struct voter_set *before = quorum->change_set;
-    quorum->change_set = set;
-    change->token = quorum->next_token++;
-    list_append(&quorum->changes, &change->link);
-    enum kafka_error error =
-        raft_change_voters(quorum->raft, quorum_now_ms(quorum), change->token, &keys);
-    if (error != ERROR_NONE) {
-        quorum->change_set = before;
-        voter_set_free(set);
-        list_remove(&change->link);
-        change->fn(change, error);
-        return;
-    }
-    voter_set_free(before);
-    quorum_run(quorum);
-}
-
-/* Whether voters can be changed at all; otherwise the change has ended. */
-static bool changeable(struct quorum *quorum, struct quorum_change *change) {
-    enum kafka_error error = ERROR_NONE;
-    if (quorum->raft == NULL || quorum->failed || quorum->closed != NULL) {
-        error = ERROR_BROKER_NOT_AVAILABLE;
-    } else if (raft_role(quorum->raft) != RAFT_LEADER) {
-        error = ERROR_NOT_LEADER_OR_FOLLOWER;
-    } else if (!quorum->leading) {
-        error = ERROR_REQUEST_TIMED_OUT; /* nothing is committed in this epoch yet */
-    } else if (quorum->kraft_version < 1) {
-        error = ERROR_UNSUPPORTED_VERSION;
-    }
-    if (error != ERROR_NONE) {
-        change->fn(change, error);
-    }
-    return error == ERROR_NONE;
-}
-
-static struct voter_set *copy_of_voters(const struct quorum *quorum) {
-    return voter_set_copy(voter_history_last(&quorum->voters));
-}
-
-void quorum_add_voter(struct quorum *quorum, struct quorum_change *change,
-                      const struct voter *voter, bool committed,
-                      void (*fn)(struct quorum_change *change, enum kafka_error error)) {
-    change->fn = fn;
-    list_init(&change->link);
-    if (!changeable(quorum, change)) {
-        return;
-    }
-    const struct voter_set *now = voter_history_last(&quorum->voters);
-    if (voter_set_find(now, voter->key.id) >= 0) {
-        change->fn(change, ERROR_DUPLICATE_VOTER);
-        return;
-    }
-    if (now->count == RAFT_VOTERS_MAX) {
-        change->fn(change, ERROR_INVALID_REQUEST);
-        return;
-    }
-    struct voter_set *set = copy_of_voters(quorum);
-    voter_set_add(set, voter);
-    change->early = !committed;
-    change_voters(quorum, change, set);
-}
-
-void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, struct raft_key key,
-                         void (*fn)(struct quorum_change *change, enum kafka_error error)) {
-    change->fn = fn;
-    list_init(&change->link);
-    if (!changeable(quorum, change)) {
-        return;
-    }
-    struct voter_set *set = copy_of_voters(quorum);
-    int at = voter_set_find(set, key.id);
-    if (at < 0 || !uuid_equal(set->voters[at].key.directory_id, key.directory_id)) {
-        voter_set_free(set);
-        change->fn(change, ERROR_VOTER_NOT_FOUND);
-        return;
-    }
-    voter_set_remove(set, at);
-    change->early = false;
-    change_voters(quorum, change, set);
-}
-
-void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
-                         const struct voter *voter,
-                         void (*fn)(struct quorum_change *change, enum kafka_error error)) {
-    change->fn = fn;
-    list_init(&change->link);
-    if (!changeable(quorum, change)) {
-        return;
-    }
-    struct voter_set *set = copy_of_voters(quorum);
-    int at = voter_set_find(set, voter->key.id);
-    if (at < 0 || !uuid_equal(set->voters[at].key.directory_id, voter->key.directory_id)) {
-        voter_set_free(set);
-        change->fn(change, ERROR_VOTER_NOT_FOUND);
-        return;
-    }
-    voter_set_remove(set, at);
-    voter_set_add(set, voter);
-    change->early = false;
-    change_voters(quorum, change, set);
-}
-
-/* Ends the changes that need not wait for more than the append. */
-static void end_change(struct quorum *quorum, uint64_t token, bool early, enum kafka_error error) {
-    LIST_FOREACH_SAFE(it, &quorum->changes) {
-        struct quorum_change *change = CONTAINER_OF(it, struct quorum_change, link);
-        if (change->token == token && (!early || change->early)) {
-            list_remove(&change->link);
-            change->fn(change, error);
-            return;
-        }
-    }
-}
-
-void quorum_voters_appended(struct quorum *quorum, uint64_t token) {
-    end_change(quorum, token, true, ERROR_NONE);
-}
-
-void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error) {
-    end_change(quorum, token, false, error);
 }
 
 /* ---- Questions ------------------------------------------------------------------------------- */

@@ -64,15 +64,25 @@ enum kafka_error quorum_check_leader(const struct quorum *quorum, int32_t epoch)
 
 /* A change of the voters; valid until fn was called. */
 struct quorum_change {
-    struct list link; /* private, with the next two */
+    struct list link; /* private, with the next three */
     uint64_t token;
-    bool early; /* ends when it is appended */
+    int64_t deadline_ms;
+    bool early;         /* ends when it is appended */
+    const char *reason; /* for people, of an error: constant; NULL: nothing more than the error */
     void (*fn)(struct quorum_change *change, enum kafka_error error);
 };
 
-/* fn follows when it is committed or refused, perhaps at once. UNSUPPORTED_VERSION with
- * kraft.version 0; otherwise the errors of raft_change_voters(). `committed`: whether fn waits for
- * the commit; else it follows when the record is appended. */
+/*
+ * fn follows when the change is committed or refused, perhaps at once. UNSUPPORTED_VERSION with
+ * kraft.version 0; REQUEST_TIMED_OUT while another change is under way, and when this one is not
+ * committed in the time of a request (controller.quorum.request.timeout.ms); otherwise the errors
+ * of raft_change_voters().
+ *
+ * A new voter is asked first which levels of kraft.version it knows; those are written, not the
+ * ones in `voter`. INVALID_REQUEST when the finalized one is not among them, REQUEST_TIMED_OUT when
+ * it does not answer, and when it has not caught up. `committed`: whether fn waits for the commit;
+ * else it follows when the record is appended, as it does for an update.
+ */
 void quorum_add_voter(struct quorum *quorum, struct quorum_change *change,
                       const struct voter *voter, bool committed,
                       void (*fn)(struct quorum_change *change, enum kafka_error error));

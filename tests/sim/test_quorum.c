@@ -53,6 +53,7 @@ struct quorum_node {
     int64_t snapshot_at;
     int change_id;
     struct raft_key change_key;
+    const char *change_host; /* NULL: that of the node */
     struct quorum_change change;
     bool changed;
     enum kafka_error change_error;
@@ -558,11 +559,9 @@ static void do_remove(struct quorum_node *node) {
 static void do_add(struct quorum_node *node) {
     char host[32];
     snprintf(host, sizeof(host), "10.0.0.%d", node->change_key.id);
-    struct metadata_endpoint endpoint = {SLICE_LIT("CONTROLLER"), slice_str(host), 9093};
-    struct voter voter = {.key = node->change_key,
-                          .endpoints = &endpoint,
-                          .endpoint_count = 1,
-                          .kraft_version_max = 1};
+    const char *given = node->change_host != NULL ? node->change_host : host;
+    struct metadata_endpoint endpoint = {SLICE_LIT("CONTROLLER"), slice_str(given), 9093};
+    struct voter voter = {.key = node->change_key, .endpoints = &endpoint, .endpoint_count = 1};
     node->changed = false;
     quorum_add_voter(node->quorum, &node->change, &voter, true, on_changed);
 }
@@ -609,6 +608,95 @@ Test(quorum, a_voter_that_lost_its_disk_is_another_one) {
     for (int i = 0; i < 3; i++) {
         cr_assert_eq(quorum_voters(world->nodes[i].quorum)->count, 3);
     }
+    world_free(world);
+}
+
+Test(quorum, a_new_voter_is_asked_what_it_knows_before_it_is_added) {
+    struct world *world = world_new(9, 3, 1, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    cr_assert_eq(change(world, do_add, 4, 0), ERROR_NONE);
+    propose(world, 1);
+    const struct voter_set *voters = quorum_voters(world->nodes[0].quorum);
+    const struct voter *added = &voters->voters[voter_set_find(voters, 4)];
+    cr_assert_eq(added->kraft_version_min, 0);
+    cr_assert_eq(added->kraft_version_max, 1); /* as it says, nobody told us */
+    world_free(world);
+}
+
+Test(quorum, a_new_voter_that_cannot_be_asked_or_lags_is_not_added) {
+    struct world *world = world_new(10, 3, 1, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    struct quorum_node *led = &world->nodes[leader(world) - 1];
+    led->change_host = "10.0.0.99";
+    cr_assert_eq(change(world, do_add, 4, 0), ERROR_REQUEST_TIMED_OUT);
+    cr_assert_not_null(led->change.reason);
+    led->change_host = NULL;
+    cr_assert_eq(change(world, do_add, 4, 7), ERROR_REQUEST_TIMED_OUT); /* it has never fetched */
+    propose(world, 1);
+    cr_assert_eq(quorum_voters(led->quorum)->count, 3);
+    cr_assert_eq(change(world, do_add, 4, 0), ERROR_NONE);
+    world_free(world);
+}
+
+Test(quorum, no_voters_are_changed_while_a_new_one_is_asked) {
+    struct world *world = world_new(11, 3, 1, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    struct quorum_node *led = &world->nodes[leader(world) - 1];
+    sim_partition(led->machine, world->nodes[3].machine, true);
+    led->change_key = (struct raft_key){.id = 4, .directory_id = directory_id(4, 0)};
+    call(led, do_add);
+    sim_run(world->sim, 10, NULL);
+    cr_assert_not(led->changed);
+    struct quorum_node other = {.quorum = led->quorum, .world = world, .machine = led->machine};
+    other.change_key = (struct raft_key){.id = led->id % 3 + 1};
+    other.change_key.directory_id = directory_id(other.change_key.id, 0);
+    call(&other, do_remove);
+    cr_assert(other.changed);
+    cr_assert_eq(other.change_error, ERROR_REQUEST_TIMED_OUT);
+    cr_assert(sim_run(world->sim, 10000, &led->changed));
+    cr_assert_eq(led->change_error, ERROR_REQUEST_TIMED_OUT);
+    call(&other, do_remove);
+    cr_assert(sim_run(world->sim, 10000, &other.changed));
+    cr_assert_eq(other.change_error, ERROR_NONE);
+    world_free(world);
+}
+
+Test(quorum, a_change_that_is_not_committed_in_time_is_answered) {
+    struct world *world = world_new(12, 3, 1, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    struct quorum_node *led = &world->nodes[leader(world) - 1];
+    for (int i = 1; i <= 3; i++) {
+        if (i != led->id) {
+            kill_node(world, i, SIM_CRASH_POWER);
+        }
+    }
+    led->change_key = (struct raft_key){.id = 4, .directory_id = directory_id(4, 0)};
+    call(led, do_add);
+    cr_assert(sim_run(world->sim, 2900, &led->changed), "before check-quorum ends it");
+    cr_assert_eq(led->change_error, ERROR_REQUEST_TIMED_OUT);
+    world_free(world);
+}
+
+Test(quorum, a_node_stops_while_it_asks_a_new_voter) {
+    struct world *world = world_new(13, 3, 1, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 10);
+    struct quorum_node *led = &world->nodes[leader(world) - 1];
+    sim_partition(led->machine, world->nodes[3].machine, true);
+    led->change_key = (struct raft_key){.id = 4, .directory_id = directory_id(4, 0)};
+    call(led, do_add);
+    stop(world, led->id);
+    cr_assert(led->changed);
+    cr_assert_neq(led->change_error, ERROR_NONE);
     world_free(world);
 }
 
