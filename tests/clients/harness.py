@@ -274,10 +274,11 @@ def class_exists(name):
     if _classes is None:
         import zipfile
 
-        _classes = set()
+        found = set()
         for jar in KAFKA_LIBS.glob("kafka*.jar"):
             with zipfile.ZipFile(jar) as z:
-                _classes.update(z.namelist())
+                found.update(z.namelist())
+        _classes = found  # whole: several threads come here
     return name.replace(".", "/") + ".class" in _classes
 
 
