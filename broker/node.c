@@ -230,8 +230,10 @@ static void running(struct node *node) {
     if (!step_to(node, STEP_RUNNING)) {
         return;
     }
-    LOG_INFO(node->machine, "node", "started", "node_id=%d cluster_id=%s shards=%d took_ms=%lld",
-             node->id, node->cluster_id, node->shard_count,
+    /* Kafka's words, as in lifecycle.c. */
+    LOG_INFO(node->machine, "node", "Kafka Server started",
+             "node_id=%d cluster_id=%s shards=%d took_ms=%lld", node->id, node->cluster_id,
+             node->shard_count,
              (long long)((clock_now_ns(node->machine) - node->start->began_ns) / 1000000));
     start_end(node, NODE_EXIT_OK);
 }

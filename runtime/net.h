@@ -91,6 +91,10 @@ struct listener *conn_listener(const struct conn *conn);
 /* The peer's numeric address without port; valid as long as conn. */
 const char *conn_peer_host(const struct conn *conn);
 
+/* This machine's numeric address on the connection; empty where that is not known. */
+#define HOST_ADDRESS_SIZE 46 /* of a numeric address as text */
+void conn_local_host(const struct conn *conn, char out[HOST_ADDRESS_SIZE]);
+
 void conn_set_data(struct conn *conn, void *data);
 void *conn_data(const struct conn *conn);
 
@@ -111,8 +115,6 @@ void exchange_reply(struct exchange *exchange, struct reply *reply);
 void exchange_done(struct exchange *exchange);
 
 /* ---- Addresses ------------------------------------------------------------------------------- */
-
-#define HOST_ADDRESS_SIZE 46 /* of a numeric address as text */
 
 /* The first address of a host, as conn_peer_host() writes it. A name is looked up, which blocks: on
  * a worker only, unless numeric_only, which refuses names. 0 or -EADDRNOTAVAIL. */

@@ -15,20 +15,6 @@ static const struct image_endpoint *endpoint(const struct image_broker *broker,
     return NULL;
 }
 
-bool broker_address(const struct node *node, const struct image_broker *broker,
-                    const char *listener, struct broker_address *out) {
-    const struct image_endpoint *found = endpoint(broker, listener);
-    if (found == NULL) {
-        return false;
-    }
-    *out = (struct broker_address){.host = found->host, .port = found->port};
-    if (found->port == 0 && broker->id == node->id) {
-        /* A listener on a port of the system's choice, which was not known at registration. */
-        out->port = node_listener_port(node, listener);
-    }
-    return true;
-}
-
 bool broker_is_alive(const struct image *image, int32_t id, const char *listener) {
     const struct image_broker *broker = image_broker(image, id);
     return broker != NULL && !broker->fenced && endpoint(broker, listener) != NULL;

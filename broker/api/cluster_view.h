@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "broker/api/broker_address.h"
 #include "broker/metadata/image.h"
 #include "protocol/errors.h"
 
@@ -17,16 +18,6 @@ struct request;
 #define TOPIC_OPERATIONS_ALL   3576
 #define CLUSTER_OPERATIONS_ALL 8096
 #define OPERATIONS_NOT_ASKED   INT32_MIN
-
-/* Where clients of the listener that the request came in on reach a broker. */
-struct broker_address {
-    struct slice host;
-    int32_t port;
-};
-
-/* False when the broker has no such endpoint. */
-bool broker_address(const struct node *node, const struct image_broker *broker,
-                    const char *listener, struct broker_address *out);
 
 /* Whether clients of the listener can use it: not fenced, and an endpoint there. */
 bool broker_is_alive(const struct image *image, int32_t id, const char *listener);

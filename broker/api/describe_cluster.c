@@ -37,8 +37,7 @@ static void add_brokers(const struct request *request, bool fenced_too, struct a
     LIST_FOREACH(it, &image->brokers) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
         struct broker_address address;
-        if ((broker->fenced && !fenced_too) ||
-            !broker_address(request->at->node, broker, request->listener_name, &address)) {
+        if ((broker->fenced && !fenced_too) || !broker_address(request, broker, &address)) {
             continue;
         }
         out->brokers[out->brokers_count++] = (struct describe_cluster_response_broker){

@@ -5,6 +5,7 @@
  * clients do not retry.
  */
 #include "broker/api/api.h"
+#include "broker/api/broker_address.h"
 #include "broker/controller/controller.h"
 #include "broker/group/group.h"
 #include "broker/metadata/image.h"
@@ -38,17 +39,13 @@ static struct found find_group(struct request *request, struct slice key) {
     const struct image_partition *partition =
         image_partition(topic, coordinator_partition(key, topic->partition_count));
     const struct image_broker *broker = image_broker(image, partition->leader);
-    if (broker != NULL && !broker->fenced) {
-        for (int32_t i = 0; i < broker->endpoint_count; i++) {
-            const struct image_endpoint *endpoint = &broker->endpoints[i];
-            if (slice_equal_str(endpoint->name, request->listener_name)) {
-                return (struct found){.error = ERROR_NONE,
-                                      .message = request->version < 4 ? "NONE" : "",
-                                      .node_id = broker->id,
-                                      .host = endpoint->host,
-                                      .port = endpoint->port};
-            }
-        }
+    struct broker_address address;
+    if (broker != NULL && !broker->fenced && broker_address(request, broker, &address)) {
+        return (struct found){.error = ERROR_NONE,
+                              .message = request->version < 4 ? "NONE" : "",
+                              .node_id = broker->id,
+                              .host = address.host,
+                              .port = address.port};
     }
     return not_found(ERROR_COORDINATOR_NOT_AVAILABLE, "The coordinator is not available.");
 }

@@ -1,5 +1,6 @@
 #include "broker/api/leader_hint.h"
 
+#include "broker/api/broker_address.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
 #include "broker/server/request.h"
@@ -14,13 +15,12 @@ bool leader_hint(const struct request *request, struct uuid topic_id, int32_t pa
     }
     *out = (struct leader_hint){.leader = found->leader, .leader_epoch = found->leader_epoch};
     const struct image_broker *broker = image_broker(image, found->leader);
-    for (int32_t i = 0; broker != NULL && i < broker->endpoint_count; i++) {
-        if (slice_equal_str(broker->endpoints[i].name, request->listener_name)) {
-            out->has_endpoint = true;
-            out->host = broker->endpoints[i].host;
-            out->port = broker->endpoints[i].port;
-            out->rack = broker->rack;
-        }
+    struct broker_address address;
+    if (broker != NULL && broker_address(request, broker, &address)) {
+        out->has_endpoint = true;
+        out->host = address.host;
+        out->port = address.port;
+        out->rack = broker->rack;
     }
     return true;
 }

@@ -50,8 +50,7 @@ static void add_brokers(struct answer *a) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
         struct broker_address address;
         bool listed = !broker->fenced || (a->waited && leader_was_lost(a->request->at, broker->id));
-        if (!listed ||
-            !broker_address(a->request->at->node, broker, a->request->listener_name, &address)) {
+        if (!listed || !broker_address(a->request, broker, &address)) {
             continue;
         }
         a->response.brokers[a->response.brokers_count++] = (struct metadata_response_broker){

@@ -286,6 +286,13 @@ const struct config_listener *config_listener_at(const struct config *config, in
     return &config->listeners[index];
 }
 
+const char *config_told_host(const struct config *config, int index, const char *local,
+                             const char *peer) {
+    ASSERT(index >= 0 && index < config->listener_count);
+    return config->automatic[index] ? auto_tell(&config->network, config->alone, local, peer)
+                                    : NULL;
+}
+
 const struct config_listener *config_advertised(const struct config *config, int index) {
     ASSERT(index >= 0 && index < config->listener_count);
     return &config->advertised[index];

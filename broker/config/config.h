@@ -68,6 +68,12 @@ const struct config_listener *config_listener_at(const struct config *config, in
 /* What clients are told for that listener (advertised.listeners). */
 const struct config_listener *config_advertised(const struct config *config, int index);
 
+/* The host that a client of that listener is told of this node, when it is not the advertised one:
+ * with advertised.listeners=auto it depends on the connection, whose numeric addresses are given.
+ * NULL: the advertised one. The text is `local`, or outlives the configuration. */
+const char *config_told_host(const struct config *config, int index, const char *local,
+                             const char *peer);
+
 /* The name of the listener through which brokers reach one another; NULL on a controller. */
 const char *config_inter_broker_listener(const struct config *config);
 

@@ -3,6 +3,7 @@
 #define BROKER_CONFIG_CONFIG_INTERNAL_H
 
 #include "base/arena.h"
+#include "broker/config/auto_address.h"
 #include "broker/config/config.h"
 #include "broker/config/config_value.h"
 
@@ -48,6 +49,8 @@ struct config {
     struct config_values values;
     struct config_listener *listeners;
     struct config_listener *advertised;
+    bool *automatic; /* of each listener: advertised.listeners says no address, nor does it */
+    struct auto_network network;
     int listener_count;
     const char **log_dirs;
     int log_dir_count;

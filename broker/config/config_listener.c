@@ -3,8 +3,8 @@
  *
  * What Kafka does with them: a listener's name gives its security protocol through the map; names
  * of controller listeners that the map (when it is not given) lacks are PLAINTEXT; a listener
- * without an advertised address advertises its own, and the host's name where it listens
- * everywhere.
+ * without an advertised address advertises its own. Where it listens everywhere, each connection is
+ * told what works for it (auto_address.h).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -12,11 +12,8 @@
 
 #include "base/memory.h"
 #include "broker/config/config_internal.h"
-#include "runtime/file.h"
 
 static const char *const protocols[] = {"PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"};
-
-#define HOST_NAME_MAX_LEN 255
 
 static struct slice text(const struct config *config, enum config_id id) {
     return config->values.slots[id].text;
@@ -57,6 +54,20 @@ static bool parse_endpoint(struct arena *arena, struct slice entry, struct confi
     return true;
 }
 
+static bool is_any_address(const char *host) {
+    return host[0] == '\0' || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+}
+
+/* Whether only one of two can be opened. */
+static bool same_socket(const struct config_listener *a, const struct config_listener *b) {
+    bool families = strchr(a->host, ':') != NULL
+                        ? strchr(b->host, ':') == NULL && b->host[0] != '\0'
+                        : strchr(b->host, ':') != NULL && a->host[0] != '\0';
+    return a->port != 0 && a->port == b->port &&
+           (strcmp(a->host, b->host) == 0 ||
+            (!families && (is_any_address(a->host) || is_any_address(b->host))));
+}
+
 static int parse_list(struct config *config, enum config_id id, struct config_listener **out,
                       int *count, struct errmsg *errmsg) {
     struct slice list = text(config, id);
@@ -73,10 +84,8 @@ static int parse_list(struct config *config, enum config_id id, struct config_li
             return -EINVAL;
         }
         for (int i = 0; i < *count; i++) {
-            bool same_port = listener->port != 0 && listeners[i].port == listener->port &&
-                             strcmp(listeners[i].host, listener->host) == 0;
             if (strcmp(listeners[i].name, listener->name) == 0 ||
-                (id == CONFIG_LISTENERS && same_port)) {
+                (id == CONFIG_LISTENERS && same_socket(&listeners[i], listener))) {
                 errmsg_set(errmsg, "%s=%.*s is not valid; allowed: each name and each port once",
                            config_key(id)->name, SLICE_ARG(text(config, id)));
                 return -EINVAL;
@@ -205,6 +214,24 @@ static int check_inter_broker(const struct config *config, struct errmsg *errmsg
                    SLICE_ARG(name));
         return -EINVAL;
     }
+    if (!slice_is_null(name) && config->values.slots[CONFIG_SECURITY_INTER_BROKER_PROTOCOL].set) {
+        errmsg_set(errmsg,
+                   "inter.broker.listener.name=%.*s and security.inter.broker.protocol exclude one "
+                   "another; allowed: only the first",
+                   SLICE_ARG(name));
+        return -EINVAL;
+    }
+    for (int i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        if (listener->controller && name.len == strlen(listener->name) &&
+            strncasecmp((const char *)name.data, listener->name, name.len) == 0) {
+            errmsg_set(errmsg,
+                       "inter.broker.listener.name=%.*s is in controller.listener.names, and "
+                       "controllers do not serve brokers' fetches; allowed: another listener",
+                       SLICE_ARG(name));
+            return -EINVAL;
+        }
+    }
     struct slice protocol = text(config, CONFIG_SECURITY_INTER_BROKER_PROTOCOL);
     if (protocol_number(protocol) != 0) {
         errmsg_set(errmsg,
@@ -217,61 +244,74 @@ static int check_inter_broker(const struct config *config, struct errmsg *errmsg
 
 /* ---- Advertised addresses -------------------------------------------------------------------- */
 
-/* The name of this host; "localhost" where the system does not tell. */
-static const char *host_name(struct arena *arena, struct machine *machine) {
-    char name[HOST_NAME_MAX_LEN];
-    struct file *file;
-    int64_t len = 0;
-    if (file_open(machine, "/proc/sys/kernel/hostname", FILE_READ, &file) == 0) {
-        len = file_read_at(file, name, sizeof(name), 0);
-        file_unref(file);
+/* The list without "auto", which says nothing of any listener. */
+static int parse_advertised(struct config *config, struct config_listener **out, int *count,
+                            struct errmsg *errmsg) {
+    struct config_slot *slot = &config->values.slots[CONFIG_ADVERTISED_LISTENERS];
+    struct slice whole = slot->text;
+    struct slice list = whole;
+    struct slice entry;
+    const char *rest = "";
+    while (config_list_next(&list, &entry)) {
+        if (!slice_equal_str(entry, "auto")) {
+            rest = arena_printf(&config->arena, "%s%s%.*s", rest, rest[0] == '\0' ? "" : ",",
+                                SLICE_ARG(entry));
+        }
     }
-    struct slice trimmed = config_trim(slice_make(name, len > 0 ? (size_t)len : 0));
-    return trimmed.len == 0 ? "localhost" : (const char *)arena_dup(arena, trimmed).data;
+    slot->text = slice_str(rest);
+    int err =
+        rest[0] == '\0' ? 0 : parse_list(config, CONFIG_ADVERTISED_LISTENERS, out, count, errmsg);
+    slot->text = whole;
+    return err;
 }
 
-static bool is_meta_address(const char *host) {
-    return strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+static int check_advertised(const struct config *config, const struct config_listener *given,
+                            int given_count, struct errmsg *errmsg) {
+    for (int i = 0; i < given_count; i++) {
+        const struct config_listener *told = &given[i];
+        if (!named(config, slice_str(told->name))) {
+            errmsg_set(errmsg,
+                       "advertised.listeners names %s, which is not in listeners; allowed: names "
+                       "of listeners",
+                       told->name);
+            return -EINVAL;
+        }
+        if (is_any_address(told->host)) {
+            errmsg_set(errmsg,
+                       "advertised.listeners: clients cannot connect to %s://%s:%d; allowed: a "
+                       "host name or address of this machine, or advertised.listeners=auto",
+                       told->name, told->host, told->port);
+            return -EINVAL;
+        }
+    }
+    return 0;
 }
 
 static int fill_advertised(struct config *config, struct machine *machine, struct errmsg *errmsg) {
     struct config_listener *given = NULL;
     int given_count = 0;
-    if (text(config, CONFIG_ADVERTISED_LISTENERS).len > 0) {
-        int err = parse_list(config, CONFIG_ADVERTISED_LISTENERS, &given, &given_count, errmsg);
-        if (err != 0) {
-            return err;
-        }
+    int err = parse_advertised(config, &given, &given_count, errmsg);
+    if (err == 0) {
+        err = check_advertised(config, given, given_count, errmsg);
     }
-    for (int i = 0; i < given_count; i++) {
-        if (!named(config, slice_str(given[i].name))) {
-            errmsg_set(errmsg,
-                       "advertised.listeners names %s, which is not in listeners; allowed: names "
-                       "of listeners",
-                       given[i].name);
-            return -EINVAL;
-        }
+    if (err != 0) {
+        return err;
     }
-    config->advertised =
-        arena_array(&config->arena, (size_t)config->listener_count, sizeof(*config->advertised));
+    auto_network_read(machine, &config->arena, &config->network);
+    size_t count = (size_t)config->listener_count;
+    config->advertised = arena_array(&config->arena, count, sizeof(*config->advertised));
+    config->automatic = arena_array(&config->arena, count, sizeof(*config->automatic));
     for (int i = 0; i < config->listener_count; i++) {
         struct config_listener *out = &config->advertised[i];
         *out = config->listeners[i];
+        config->automatic[i] = is_any_address(out->host);
+        out->host = config->automatic[i] ? config->network.name : out->host;
         for (int j = 0; j < given_count; j++) {
             if (strcmp(given[j].name, out->name) == 0) {
                 out->host = given[j].host;
                 out->port = given[j].port;
+                config->automatic[i] = false;
             }
-        }
-        if (out->host[0] == '\0') {
-            out->host = host_name(&config->arena, machine);
-        }
-        if (is_meta_address(out->host) && !out->controller) {
-            errmsg_set(errmsg,
-                       "advertised.listeners: clients cannot connect to %s://%s:%d; allowed: a "
-                       "host name or address of this machine",
-                       out->name, out->host, out->port);
-            return -EINVAL;
         }
     }
     return 0;

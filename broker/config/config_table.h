@@ -21,7 +21,7 @@
     X(ADD_PARTITIONS_TO_TXN_RETRY_BACKOFF_MS, "add.partitions.to.txn.retry.backoff.ms", INT, "20", ">=1", READ_ONLY, 0, IGNORED, \
       "First pause between retries of adding a partition to a transaction.") \
     X(ADVERTISED_LISTENERS, "advertised.listeners", LIST, NULL, "", READ_ONLY, 0, HONOURED, \
-      "The addresses that clients are told to connect to; the listeners themselves when not set.") \
+      "The addresses that clients are told to connect to. auto, the default, for listeners that are not named here: the listener's own address, or what works for each connection where it listens on all addresses (docs/image.md).") \
     X(ALTER_CONFIG_POLICY_CLASS_NAME, "alter.config.policy.class.name", CLASS, NULL, "", READ_ONLY, 0, REFUSED, \
       "A Java class that may forbid configuration changes.") \
     X(ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_NUM, "alter.log.dirs.replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, IGNORED, \

@@ -323,8 +323,10 @@ void lifecycle_brokers_changed(struct lifecycle *lifecycle) {
     } else if (lifecycle->state == LIFECYCLE_RUNNING && lifecycle->unfenced != NULL) {
         void (*unfenced)(void *ctx) = lifecycle->unfenced;
         lifecycle->unfenced = NULL;
-        LOG_INFO(lifecycle->node->machine, "lifecycle", "unfenced", "broker_epoch=%" PRId64,
-                 lifecycle->broker_epoch);
+        /* Kafka's words: what starts a broker in a container waits for them. */
+        LOG_INFO(lifecycle->node->machine, "lifecycle",
+                 "The broker has been unfenced. Transitioning from RECOVERY to RUNNING.",
+                 "broker_epoch=%" PRId64, lifecycle->broker_epoch);
         unfenced(lifecycle->unfenced_ctx);
     }
 }

@@ -40,6 +40,7 @@ struct request {
     int32_t correlation_id;
     struct slice client_id;    /* may be null */
     struct slice peer_host;    /* numeric address, in the arena */
+    struct slice told_host;    /* of this node, to this client; null: as it is registered */
     const char *listener_name; /* "PLAINTEXT"; outlives the request */
     enum api_scope scope;      /* of the listener */
     uint64_t connection_id;    /* of the node's connections; 0: none */

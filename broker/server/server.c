@@ -1,6 +1,7 @@
 #include "broker/server/server.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -65,6 +66,9 @@ static void client_begin_request(struct client *client, struct exchange *exchang
         return;
     }
     request->peer_host = arena_dup(&request->arena, slice_str(conn_peer_host(client->conn)));
+    if (client->told_host[0] != '\0') {
+        request->told_host = arena_dup(&request->arena, slice_str(client->told_host));
+    }
     request->handler->handle(request);
 }
 
@@ -176,6 +180,17 @@ void client_request_ended(struct client *client) {
 
 /* ---- Connections ----------------------------------------------------------------------------- */
 
+/* Where clients of this connection are told that this node is (advertised.listeners=auto). */
+static void take_told_host(struct client *client) {
+    const struct server *server = client->listener->server;
+    char local[HOST_ADDRESS_SIZE];
+    conn_local_host(client->conn, local);
+    const char *told =
+        config_told_host(server->node->config, (int)(client->listener - server->listeners), local,
+                         conn_peer_host(client->conn));
+    snprintf(client->told_host, sizeof(client->told_host), "%s", told != NULL ? told : "");
+}
+
 static void on_open(struct conn *conn, void *ctx) {
     struct server_listener *listener = ctx;
     struct node *node = listener->server->node;
@@ -184,6 +199,7 @@ static void on_open(struct conn *conn, void *ctx) {
     client->listener = listener;
     client->id = atomic_fetch_add(&listener->server->last_connection_id, 1) + 1;
     client->shard = node_shard_of(node, conn_shard(conn))->server;
+    take_told_host(client);
     turn_member_init(&client->member);
     list_append(&client->shard->clients, &client->link);
     conn_set_data(conn, client);

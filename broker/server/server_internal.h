@@ -79,8 +79,9 @@ struct client {
     struct conn *conn;
     struct server_listener *listener;
     struct server_shard *shard;
-    uint64_t id;      /* of the connection; never 0 */
-    struct post post; /* after closing: to shard 0, which is told, and back */
+    uint64_t id;                       /* of the connection; never 0 */
+    char told_host[HOST_ADDRESS_SIZE]; /* of this node, instead of the registered one; or empty */
+    struct post post;                  /* after closing: to shard 0, which is told, and back */
     bool watched;
     struct turn_member member;       /* while it waits in line, the connection is paused */
     struct queued_frame *queue_head; /* frames in order of arrival */

@@ -450,6 +450,15 @@ const char *conn_peer_host(const struct conn *conn) {
     return conn->host;
 }
 
+void conn_local_host(const struct conn *conn, char out[HOST_ADDRESS_SIZE]) {
+    struct sockaddr_storage address;
+    socklen_t len = sizeof(address);
+    out[0] = '\0';
+    if (conn->fd >= 0 && getsockname(conn->fd, (struct sockaddr *)&address, &len) == 0) {
+        address_format(&address, out);
+    }
+}
+
 void conn_set_data(struct conn *conn, void *data) {
     conn->data = data;
 }

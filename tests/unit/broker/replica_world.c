@@ -265,6 +265,12 @@ bool topic_is_internal(struct slice name) {
     return slice_equal_str(name, "__consumer_offsets");
 }
 
+int node_listener_port(const struct node *node, const char *listener_name) {
+    (void)node;
+    (void)listener_name;
+    return 0;
+}
+
 int node_partition_shard(const struct node *node, struct uuid topic_id, int32_t partition) {
     return partition % node->shard_count;
 }

@@ -287,6 +287,27 @@ Test(config, impossible_clusters_are_refused) {
            "controller.quorum.voters=1@b:1");
 }
 
+Test(config, one_port_may_have_listeners_of_both_families) {
+    config_free(LOAD("listeners=A://127.0.0.1:1,B://[::1]:1",
+                     "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT"));
+}
+
+Test(config, what_a_client_is_told_depends_on_its_connection) {
+    for (int given = 0; given < 2; given++) {
+        struct config *config =
+            LOAD("listeners=A://:1,B://127.0.0.1:2,C://0.0.0.0:3",
+                 "listener.security.protocol.map=A:PLAINTEXT,B:PLAINTEXT,C:PLAINTEXT",
+                 given ? "advertised.listeners=auto,C://example.com:3"
+                       : "advertised.listeners=C://example.com:3");
+        cr_assert_str_eq(config_told_host(config, 0, "127.0.0.2", "127.0.0.1"), "127.0.0.2");
+        cr_assert_null(config_told_host(config, 1, "127.0.0.1", "127.0.0.1"), "it has an address");
+        cr_assert_null(config_told_host(config, 2, "127.0.0.1", "127.0.0.1"), "one was given");
+        cr_assert_str_eq(config_advertised(config, 2)->host, "example.com");
+        cr_assert_str_neq(config_advertised(config, 0)->host, "", "other nodes need one");
+        config_free(config);
+    }
+}
+
 Test(config, impossible_listeners_are_refused) {
     static const char *const bad[] = {
         "listeners=9092",
@@ -296,11 +317,21 @@ Test(config, impossible_listeners_are_refused) {
         "listeners=PLAINTEXT://a:b:1",
         "listeners=PLAINTEXT://:1,PLAINTEXT://:2",
         "listeners=PLAINTEXT://:1,OTHER://:1",
+        "listeners=PLAINTEXT://:1,OTHER://localhost:1",
+        "listeners=PLAINTEXT://127.0.0.1:1,OTHER://0.0.0.0:1",
     };
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         REFUSE("listeners", "allowed", bad[i]);
     }
-    REFUSE("advertised.listeners", "address of this machine", "listeners=PLAINTEXT://0.0.0.0:9092");
+    REFUSE("advertised.listeners", "address of this machine",
+           "advertised.listeners=PLAINTEXT://0.0.0.0:9092");
+    REFUSE("advertised.listeners", "advertised.listeners=auto",
+           "advertised.listeners=PLAINTEXT://:9092");
+    REFUSE("inter.broker.listener.name=PLAINTEXT", "only the first",
+           "inter.broker.listener.name=PLAINTEXT", "security.inter.broker.protocol=PLAINTEXT");
+    REFUSE("inter.broker.listener.name=CONTROLLER", "another listener",
+           "listeners=PLAINTEXT://:1,CONTROLLER://:2", "controller.listener.names=CONTROLLER",
+           "inter.broker.listener.name=CONTROLLER");
     REFUSE("advertised.listeners", "names of listeners", "advertised.listeners=EXT://a:1");
     REFUSE("inter.broker.listener.name=X", "name of listeners", "inter.broker.listener.name=X");
     REFUSE("listeners", "at least one", "listeners=CONTROLLER://:9093",
