@@ -77,6 +77,27 @@ int64_t clock_wall_ms(const struct machine *machine);
 /* Monotonic milliseconds as of the start of this turn of the loop: cheap. */
 int64_t shard_now_ms(const struct shard *shard);
 
+/* CPU time that the shard's thread has used; 0 in the simulation. */
+int64_t shard_cpu_ns(const struct shard *shard);
+
+/* ---- The process ----------------------------------------------------------------------------- */
+
+/* What the system says of this process; 0 where it does not say. */
+struct process_usage {
+    double cpu_seconds;
+    double start_seconds; /* since the Unix epoch */
+    int64_t resident_bytes;
+    int64_t virtual_bytes;
+    int64_t open_fds;
+    int64_t max_fds;
+    int64_t disk_read_bytes; /* of storage, not of the page cache */
+    int64_t disk_write_bytes;
+    int64_t threads;
+};
+
+/* Blocks: on a worker. All 0 in the simulation. */
+void process_usage(struct machine *machine, struct process_usage *out);
+
 /* ---- Randomness ------------------------------------------------------------------------------ */
 
 /* Any thread. Of cryptographic quality on the real machine, from the seed in the simulation. */

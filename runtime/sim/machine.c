@@ -93,6 +93,14 @@ int64_t shard_now_ms(const struct shard *shard) {
     return shard->machine->sim->now_us / 1000;
 }
 
+int64_t shard_cpu_ns(const struct shard *shard) {
+    return 0;
+}
+
+void process_usage(struct machine *machine, struct process_usage *out) {
+    *out = (struct process_usage){0};
+}
+
 void random_fill(struct machine *machine, void *out, size_t len) {
     uint8_t *to = out;
     while (len > 0) {

@@ -398,10 +398,11 @@ static int listen_socket(const struct sockaddr_storage *address, socklen_t len, 
     return fd;
 }
 
-static int open_first(struct listener *listener, struct sockaddr_storage *address, socklen_t *len,
-                      struct errmsg *errmsg) {
-    const char *host = listener->options.host;
-    int port = listener->options.port;
+/* A listening socket at a host, any address where that is NULL or empty: where it is bound is told,
+ * and its port. A descriptor, or a negative errno with one line in errmsg. */
+static int listen_at(const char *host, int port, enum bind_mode mode,
+                     struct sockaddr_storage *address, socklen_t *len, int *bound_port,
+                     struct errmsg *errmsg) {
     bool any = host == NULL || host[0] == '\0';
     if (any) {
         *len = any_address(AF_INET6, port, address);
@@ -411,7 +412,6 @@ static int open_first(struct listener *listener, struct sockaddr_storage *addres
             return err;
         }
     }
-    enum bind_mode mode = listener->machine->shard_count > 1 ? BIND_FIRST : BIND_ALONE;
     const char *doing = NULL;
     int fd = listen_socket(address, *len, mode, &doing);
     if (any && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
@@ -423,13 +423,31 @@ static int open_first(struct listener *listener, struct sockaddr_storage *addres
         snprintf(where, sizeof(where), "%s:%d", any ? "*" : host, port);
         return fail(errmsg, where, -fd, doing);
     }
-    listener->shards[0].fd = fd;
     if (getsockname(fd, (struct sockaddr *)address, len) != 0) {
-        return fail(errmsg, "the new socket", errno, "getsockname");
+        int err = errno;
+        close(fd);
+        return fail(errmsg, "the new socket", err, "getsockname");
     }
-    listener->port =
-        ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *)address)->sin6_port
-                                             : ((struct sockaddr_in *)address)->sin_port);
+    *bound_port = ntohs(address->ss_family == AF_INET6 ? ((struct sockaddr_in6 *)address)->sin6_port
+                                                       : ((struct sockaddr_in *)address)->sin_port);
+    return fd;
+}
+
+int listen_alone(const char *host, int port, int *bound_port, struct errmsg *errmsg) {
+    struct sockaddr_storage address = {0};
+    socklen_t len = 0;
+    return listen_at(host, port, BIND_ALONE, &address, &len, bound_port, errmsg);
+}
+
+static int open_first(struct listener *listener, struct sockaddr_storage *address, socklen_t *len,
+                      struct errmsg *errmsg) {
+    enum bind_mode mode = listener->machine->shard_count > 1 ? BIND_FIRST : BIND_ALONE;
+    int fd = listen_at(listener->options.host, listener->options.port, mode, address, len,
+                       &listener->port, errmsg);
+    if (fd < 0) {
+        return fd;
+    }
+    listener->shards[0].fd = fd;
     return 0;
 }
 

@@ -241,4 +241,9 @@ void dial_frame(struct conn *conn, struct frame *frame);
 void dial_closed(struct conn *conn, bool callback);
 void dial_free_all(struct net_shard *net);
 
+/* A listening socket of its own, for one shard: a descriptor, or a negative errno with one line in
+ * errmsg. `host` NULL or "": all addresses. */
+struct errmsg;
+int listen_alone(const char *host, int port, int *bound_port, struct errmsg *errmsg);
+
 #endif
