@@ -32,6 +32,8 @@
 #include "broker/group/group.h"
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/metadata/image.h"
+#include "broker/metrics/meters.h"
+#include "broker/metrics/metrics.h"
 #include "broker/replica/log_manager.h"
 #include "broker/replica/replica.h"
 #include "broker/server/server.h"
@@ -117,6 +119,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
         shard->image = image_new();
         list_init(&shard->wishes);
         shard->config = broker_config_new(config, node->id);
+        shard->meters = meters_new();
         shard->replicas = replica_manager_new(shard);
         shard->groups = group_manager_new(shard);
     }
@@ -128,6 +131,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
     node->log_manager = log_manager_new(node);
     node->server = server_new(node);
     server_on_connection_closed(node->server, controller_broker_disconnected, node);
+    node->metrics = metrics_new(node);
     return node;
 }
 
@@ -135,6 +139,7 @@ void node_free(struct node *node) {
     if (node == NULL) {
         return;
     }
+    metrics_free(node->metrics);
     for (int i = 0; i < node->shard_count; i++) {
         group_manager_free(node->shards[i].groups);
         replica_manager_free(node->shards[i].replicas);
@@ -151,6 +156,9 @@ void node_free(struct node *node) {
         image_free(node->shards[i].image);
     }
     server_free(node->server); /* last: others wait with timers and links in requests' arenas */
+    for (int i = 0; i < node->shard_count; i++) {
+        meters_free(node->shards[i].meters);
+    }
     free(node->start);
     free(node);
 }
@@ -325,13 +333,17 @@ void node_start(struct node *node, void (*started)(void *ctx, int exit_code), vo
         random_fill(node->machine, random, sizeof(random));
         node->incarnation_id = uuid_from_random(random);
     } while (uuid_is_reserved(node->incarnation_id));
-    log_manager_open(node->log_manager, &start->errmsg, join_quorum, node);
+    int failed = metrics_open(node->metrics, &start->errmsg);
+    if (!step_failed(node, failed, NODE_EXIT_LISTENER)) {
+        log_manager_open(node->log_manager, &start->errmsg, join_quorum, node);
+    }
 }
 
 /* ---- Stop ------------------------------------------------------------------------------------ */
 
 static void end_stop(void *ctx) {
     struct node *node = ctx;
+    metrics_close(node->metrics);
     LOG_INFO(node->machine, "node", "stopped", "node_id=%d", node->id);
     node->start->stopped(node->start->stopped_ctx);
 }
@@ -389,6 +401,19 @@ void node_stop(struct node *node, void (*stopped)(void *ctx), void *ctx) {
     }
 }
 
+const char *node_not_running(const struct node *node) {
+    static const char *const steps[] = {
+        [STEP_DIRS] = "the log directories are being opened",
+        [STEP_METADATA] = "waiting for the metadata quorum",
+        [STEP_LOGS] = "the logs of the partitions are being loaded",
+        [STEP_REGISTER] = "waiting for the controller to register this broker",
+        [STEP_UNFENCE] = "waiting for the controller to unfence this broker",
+        [STEP_TOPICS] = "the configured topics are being created",
+        [STEP_RUNNING] = NULL,
+    };
+    return node->start->stopping ? "the node is stopping" : steps[node->start->step];
+}
+
 void node_fail(struct node *node, const char *reason) {
     LOG_ERROR(node->machine, "node", "cannot go on", "reason=\"%s\"", reason);
     machine_set_exit_code(node->machine, NODE_EXIT_FAILED);
@@ -419,6 +444,7 @@ void node_shard_apply(struct node_shard *shard, const struct image_delta *delta)
     }
     replica_manager_apply(shard->replicas, delta);
     group_manager_apply(shard->groups, delta);
+    meters_apply(shard->meters, delta);
     if (shard->index == 0 && brokers_changed(delta)) {
         lifecycle_brokers_changed(shard->node->lifecycle);
     }

@@ -38,6 +38,8 @@ struct lifecycle;          /* lifecycle/lifecycle.h */
 struct replica_manager;    /* replica/replica.h */
 struct log_manager;        /* replica/log_manager.h */
 struct group_manager;      /* group/group.h */
+struct meters;             /* metrics/meters.h */
+struct metrics;            /* metrics/metrics.h */
 struct server;             /* server/server.h */
 struct server_shard;       /* server/server.h */
 
@@ -50,6 +52,7 @@ struct node_shard {
     struct replica_manager *replicas;
     struct group_manager *groups;
     struct server_shard *server;
+    struct meters *meters;
     struct list wishes; /* struct topic_wish: topics to be auto-created, asked for */
 };
 
@@ -66,6 +69,7 @@ struct node {
     struct lifecycle *lifecycle;                   /* shard 0 */
     struct log_manager *log_manager;               /* shard 0 */
     struct server *server;                         /* shard 0 */
+    struct metrics *metrics;                       /* shard 0 */
     struct node_start *start; /* private to node.c while starting and stopping */
 };
 
@@ -98,6 +102,10 @@ void node_free(struct node *node);
 /* Any shard: the node cannot go on. Logs one line and stops the machine, which ends the process
  * with NODE_EXIT_FAILED; nothing is written any more. */
 void node_fail(struct node *node, const char *reason);
+
+/* Shard 0: what keeps clients from being sent here: the start that is not over, or a stop; NULL
+ * when nothing does. */
+const char *node_not_running(const struct node *node);
 
 /* Shard 0: the metadata quorum has another leader, or none. */
 void node_controller_changed(struct node *node);

@@ -18,6 +18,7 @@
 #include "broker/api/fetch_op.h"
 #include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
+#include "broker/metrics/meters.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
 #include "protocol/generated/fetch_request.h"
@@ -214,6 +215,10 @@ static void fetch_run(struct scatter_part *part) {
         struct fetch_item *item = CONTAINER_OF(it, struct fetch_item, item.link);
         item_clear(item);
         item->error = read_item(op, part, item, &left, &any);
+        if (!op->told) {
+            meters_fetch_request(part->shard->meters, part->shard->image, item->topic_id,
+                                 item->error != ERROR_NONE);
+        }
         if (item->error != ERROR_NONE) {
             item->high_watermark = -1;
             item->last_stable_offset = -1;
@@ -537,6 +542,7 @@ static void fetch_know_asker(struct fetch_op *op, const struct fetch_request *bo
     op->replica_id = state ? body->replica_state.replica_id : body->replica_id;
     op->broker_epoch = state ? body->replica_state.replica_epoch : -1;
     op->leader_only = op->replica_id >= 0 || request->version < VERSION_FOLLOWERS;
+    op->request->meter = op->replica_id >= 0 ? METER_FETCH_FOLLOWER : METER_FETCH_CONSUMER;
     op->limit = op->replica_id >= 0          ? FETCH_TO_LOG_END
                 : body->isolation_level == 1 ? FETCH_TO_STABLE_OFFSET
                                              : FETCH_TO_HIGH_WATERMARK;

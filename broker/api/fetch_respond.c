@@ -1,6 +1,8 @@
 /* The answer to a fetch: what of the items is told, in which form, and to which session. */
 #include "broker/api/fetch_op.h"
 #include "broker/api/leader_hint.h"
+#include "broker/metrics/meters.h"
+#include "broker/node.h"
 #include "broker/replica/replica_manager.h"
 #include "protocol/generated/fetch_response.h"
 #include "runtime/file.h"
@@ -86,6 +88,15 @@ static void fill_hint(struct fetch_op *op, const struct fetch_item *item,
     }
 }
 
+static void count_sent(const struct fetch_op *op, const struct fetch_item *item) {
+    const struct node_shard *at = op->request->at;
+    if (op->replica_id >= 0) {
+        at->meters->replication_bytes_out += item->range.len;
+    } else {
+        meters_sent(at->meters, at->image, item->topic_id, item->range.len);
+    }
+}
+
 static void fill_records(struct fetch_op *op, struct fetch_item *item,
                          struct fetch_response_partition_data *out) {
     if (item->range.len == 0) {
@@ -93,6 +104,7 @@ static void fill_records(struct fetch_op *op, struct fetch_item *item,
         out->records = (struct message_records){.data = (const uint8_t *)""};
     } else {
         struct response_records *records = ARENA_NEW(&op->request->arena, struct response_records);
+        count_sent(op, item);
         *records = (struct response_records){.file = item->range.file, .pos = item->range.pos};
         out->records = (struct message_records){.len = item->range.len, .external = records};
     }

@@ -12,6 +12,7 @@
 #include "broker/api/scatter.h"
 #include "broker/api/topics_merge.h"
 #include "broker/metadata/image.h"
+#include "broker/metrics/meters.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/produce_task.h"
 #include "broker/server/request.h"
@@ -133,6 +134,9 @@ static void produce_arrived(struct partition_arrival *arrival);
 static void produce_item_appended(struct produce_item *item) {
     const struct produce_op *op = CONTAINER_OF(item->part->scatter, struct produce_op, scatter);
     const struct partition_produce *produce = &item->task.produce;
+    const struct node_shard *shard = item->part->shard;
+    meters_produce_request(shard->meters, shard->image, item->task.topic_id,
+                           produce->error != ERROR_NONE);
     if (produce->error != ERROR_NONE || op->acks != -1) {
         return;
     }

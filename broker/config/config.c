@@ -190,6 +190,9 @@ static int load(struct config *config, struct machine *machine, const char *cons
         default_to_one_replica(config);
     }
     if (err == 0) {
+        err = config_parse_metrics(config, errmsg);
+    }
+    if (err == 0) {
         err = config_parse_topics(config, errmsg);
     }
     return err;

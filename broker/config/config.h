@@ -74,6 +74,9 @@ const struct config_listener *config_advertised(const struct config *config, int
 const char *config_told_host(const struct config *config, int index, const char *local,
                              const char *peer);
 
+/* metrics.listener: false when it is not set. `host` is "" for all addresses. */
+bool config_metrics_listener(const struct config *config, const char **host, int *port);
+
 /* The name of the listener through which brokers reach one another; NULL on a controller. */
 const char *config_inter_broker_listener(const struct config *config);
 

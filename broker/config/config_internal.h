@@ -65,6 +65,8 @@ struct config {
     struct config_listener_value *listener_values;
     int listener_value_count;
     int listener_value_cap;
+    const char *metrics_host; /* NULL: not set */
+    int metrics_port;
     struct config_topic *topics;
     int topic_count;
     struct config_note *notes; /* for config_log_warnings() */
@@ -83,6 +85,9 @@ MUST_CHECK int config_parse_listeners(struct config *config, struct machine *mac
  * be reached as what it is, and whether it is alone. -EINVAL. */
 MUST_CHECK int config_parse_quorum(struct config *config, struct errmsg *errmsg);
 MUST_CHECK int config_check_cluster(struct config *config, struct errmsg *errmsg);
+
+/* Parse metrics.listener. -EINVAL. */
+MUST_CHECK int config_parse_metrics(struct config *config, struct errmsg *errmsg);
 
 /* Parse barnabas.topics. -EINVAL. */
 MUST_CHECK int config_parse_topics(struct config *config, struct errmsg *errmsg);

@@ -378,8 +378,12 @@
       "How old metadata segments and snapshots get before they are deleted.") \
     X(METRIC_REPORTERS, "metric.reporters", LIST, "org.apache.kafka.common.metrics.JmxReporter", "", CLUSTER_WIDE, 0, MEANINGLESS, \
       "Java classes that report metrics.") \
+    X(METRICS_LISTENER, "metrics.listener", STRING, NULL, "", READ_ONLY, 0, HONOURED, \
+      "host:port where pages for Prometheus (/metrics) and probes (/livez, /readyz, /healthz) are served over HTTP; not set: nowhere.") \
     X(METRICS_NUM_SAMPLES, "metrics.num.samples", INT, "2", ">=1", READ_ONLY, 0, MEANINGLESS, \
       "How many samples Kafka's metrics remember.") \
+    X(METRICS_PER_PARTITION, "metrics.per.partition", BOOLEAN, "true", "", READ_ONLY, 0, HONOURED, \
+      "Whether /metrics has series of each partition, and of the offsets and lag of each consumer group.") \
     X(METRICS_RECORDING_LEVEL, "metrics.recording.level", STRING, "INFO", "", READ_ONLY, 0, MEANINGLESS, \
       "How detailed Kafka's metrics are.") \
     X(METRICS_SAMPLE_WINDOW_MS, "metrics.sample.window.ms", LONG, "30000", ">=1", READ_ONLY, 0, MEANINGLESS, \

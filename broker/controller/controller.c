@@ -112,6 +112,7 @@ enum kafka_error controller_submit(struct controller *controller, struct decisio
         if (error != ERROR_NONE) {
             return error;
         }
+        controller->unclean_elections += (uint64_t)d->unclean_elections;
     }
     if (op->last_offset <= controller->applied) {
         op->fn(op, ERROR_NONE);
@@ -417,4 +418,12 @@ int64_t controller_applied_offset(const struct controller *controller) {
 
 bool controller_caught_up(const struct controller *controller) {
     return controller->caught_up;
+}
+
+bool controller_active(const struct controller *controller) {
+    return controller->active;
+}
+
+uint64_t controller_unclean_elections(const struct controller *controller) {
+    return controller->unclean_elections;
 }

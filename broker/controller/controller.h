@@ -37,6 +37,12 @@ void controller_start(struct controller *controller, const char *metadata_dir,
 int64_t controller_applied_offset(const struct controller *controller);
 bool controller_caught_up(const struct controller *controller);
 
+/* Whether this node is the active controller. */
+bool controller_active(const struct controller *controller);
+
+/* Decided by this node since the start of the process. */
+uint64_t controller_unclean_elections(const struct controller *controller);
+
 /* Hands over what this node leads, syncs and closes the metadata log. Also during the start, whose
  * `done` is not called then. */
 void controller_stop(struct controller *controller, void (*done)(void *ctx), void *ctx);

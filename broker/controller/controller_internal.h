@@ -34,6 +34,8 @@ struct controller {
     int32_t last_leader; /* of the quorum, other than this node, since it led itself; -1 */
     struct controller_brokers *brokers;
 
+    uint64_t unclean_elections; /* decided here since the start of the process */
+
     struct list ops;     /* struct controller_op, by last_offset */
     struct list applies; /* committed batches on their way to the shards */
     int64_t committed;   /* everything up to here has been told as committed */

@@ -44,6 +44,7 @@ struct decision {
     int64_t next_offset; /* that the first record would get */
     struct arena *arena; /* for the response; lives until it is sent */
     struct record_list records;
+    int unclean_elections; /* among what was decided */
 };
 
 /* An outcome for one item of a request; the text is constant or in the arena, or null. */

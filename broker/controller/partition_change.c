@@ -217,6 +217,7 @@ static void try_election(struct partition_change *change, bool enabled) {
     }
     change->leader = leader;
     if (unclean) {
+        change->d->unclean_elections++;
         change->isr = one(change, leader);
         change->elr = (struct ids){NULL, 0};
         change->recovery = LEADER_RECOVERING;

@@ -173,6 +173,10 @@ static bool send_message(struct peer *peer, int16_t key, int16_t version, int32_
         buffer_release(&out);
         return false;
     }
+    if (peer->options.counts != NULL) {
+        peer->options.counts->requests++;
+        peer->options.counts->bytes_out += out.len;
+    }
     struct reply *frame = reply_new();
     reply_add_heap(frame, out.data, out.len);
     conn_send(peer->conn, frame);
@@ -274,6 +278,10 @@ static void on_frame(struct conn *conn, struct frame *frame, void *ctx) {
     }
     struct slice in = slice_make(frame->data, frame->len);
     int32_t correlation_id = in.len < 4 ? -1 : (int32_t)load_be32(in.data);
+    if (peer->options.counts != NULL) {
+        peer->options.counts->answers++;
+        peer->options.counts->bytes_in += in.len;
+    }
     if (correlation_id < 0 || correlation_id != peer->answer_id ||
         peer->answer_id == peer->next_id) {
         disconnected(peer, -EBADMSG, "an answer to nothing that was asked");

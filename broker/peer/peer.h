@@ -26,6 +26,14 @@
 struct node_shard;
 struct peer;
 
+/* What has gone over connections; only grows. */
+struct peer_counts {
+    uint64_t requests;
+    uint64_t bytes_out;
+    uint64_t answers;
+    uint64_t bytes_in;
+};
+
 struct peer_options {
     struct node_shard *shard;
     const char *name; /* for logs: "quorum", "controller", "replica"; constant */
@@ -40,6 +48,7 @@ struct peer_options {
      * peer. */
     void (*on_disconnect)(void *ctx, int result);
     void *ctx;
+    struct peer_counts *counts; /* added to; may be NULL; outlives the peer */
 };
 
 struct peer *peer_new(const struct peer_options *options);

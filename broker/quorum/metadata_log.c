@@ -101,6 +101,9 @@ static void deliver_committed(struct quorum *quorum) {
             if (batch->base_offset == quorum->delivered) {
                 list_remove(&batch->link);
                 quorum->bytes_since_snapshot += (int64_t)batch->bytes;
+                int64_t took_ms = clock_wall_ms(quorum->machine) - batch->timestamp_ms;
+                quorum->counts.commits++;
+                quorum->counts.commit_ms += took_ms > 0 ? (uint64_t)took_ms : 0;
                 deliver(quorum, batch);
                 continue;
             }
@@ -228,6 +231,7 @@ static int append_proposal(struct quorum *quorum, uint64_t token) {
     ASSERT(proposal->token == token);
     int result = log_append_as_is(quorum->log, proposal->bytes.data, proposal->bytes.len);
     if (result == 0) {
+        quorum->counts.appended_records += (uint64_t)proposal->batch->count;
         list_append(&quorum->inflight, &proposal->batch->link);
         proposal->batch = NULL;
     }
@@ -249,7 +253,11 @@ static int append_fetched(struct quorum *quorum, uint64_t id, const struct raft_
             quorum_forget_learned(quorum);
         }
     }
-    return log_append_as_is(quorum->log, fetched->bytes.data, fetched->ends[append->count - 1]);
+    int64_t end = log_end_offset(quorum->log);
+    int result =
+        log_append_as_is(quorum->log, fetched->bytes.data, fetched->ends[append->count - 1]);
+    quorum->counts.fetched_records += (uint64_t)(log_end_offset(quorum->log) - end);
+    return result;
 }
 
 static void do_append(struct quorum *quorum, const struct raft_effect *effect) {

@@ -176,6 +176,7 @@ struct quorum {
     struct voter_set *change_set; /* of the change that is not appended yet */
 
     /* Peers. */
+    struct quorum_counts counts;
     struct list peers;
     struct list calls; /* struct quorum_call */
     struct learned_address learned[RAFT_VOTERS_MAX];

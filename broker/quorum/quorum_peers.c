@@ -121,6 +121,7 @@ struct peer *quorum_new_peer(struct quorum *quorum, const char *host, int port) 
         .connect_timeout_ms = config_int(config, CONFIG_CONTROLLER_QUORUM_REQUEST_TIMEOUT_MS),
         .backoff_ms = config_int(config, CONFIG_CONTROLLER_QUORUM_RETRY_BACKOFF_MS),
         .backoff_max_ms = 250,
+        .counts = &quorum->counts.peers,
     };
     return peer_new(&options);
 }

@@ -134,3 +134,25 @@ bool quorum_replica_at(const struct quorum *quorum, int i, struct raft_replica *
     out->caught_up_ms += out->caught_up_ms >= 0 ? to_wall : 0;
     return true;
 }
+
+bool quorum_status(const struct quorum *quorum, struct quorum_status *out) {
+    if (quorum->raft == NULL || quorum->log == NULL) {
+        return false;
+    }
+    *out = (struct quorum_status){
+        .role = raft_role(quorum->raft),
+        .leader = raft_leader_id(quorum->raft),
+        .epoch = raft_epoch(quorum->raft),
+        .voted =
+            quorum->state.leader_epoch == raft_epoch(quorum->raft) ? quorum->state.voted_id : -1,
+        .high_watermark = quorum->high_watermark,
+        .end_offset = raft_end_offset(quorum->raft),
+        .end_epoch = log_latest_epoch(quorum->log),
+        .counts = quorum->counts,
+    };
+    const struct raft_voters *voters = raft_voters(quorum->raft);
+    for (int i = 0; i < voters->count; i++) {
+        out->voter |= voters->keys[i].id == quorum->self.key.id;
+    }
+    return true;
+}

@@ -10,6 +10,7 @@
 #include "base/list.h"
 #include "base/slice.h"
 #include "base/uuid.h"
+#include "broker/peer/peer.h"
 #include "broker/quorum/voter_set.h"
 #include "raft/quorum.h"
 #include "raft/raft.h"
@@ -91,6 +92,32 @@ void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, st
 void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
                          const struct voter *voter,
                          void (*fn)(struct quorum_change *change, enum kafka_error error));
+
+/* ---- Counting -------------------------------------------------------------------------------- */
+
+/* What this node's part in the quorum has done; only grows. */
+struct quorum_counts {
+    uint64_t appended_records; /* as a leader */
+    uint64_t fetched_records;
+    uint64_t commits; /* of batches that were appended here as a leader, and their time: */
+    uint64_t commit_ms;
+    struct peer_counts peers; /* requests of this node to others of the quorum */
+};
+
+struct quorum_status {
+    enum raft_role role;
+    bool voter;
+    int32_t leader; /* -1: unknown */
+    int32_t epoch;
+    int32_t voted; /* in this epoch; -1: for nobody */
+    int64_t high_watermark;
+    int64_t end_offset;
+    int32_t end_epoch;
+    struct quorum_counts counts;
+};
+
+/* False before the quorum has read its log. */
+bool quorum_status(const struct quorum *quorum, struct quorum_status *out);
 
 /* ---- Questions ------------------------------------------------------------------------------- */
 

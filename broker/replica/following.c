@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "broker/metrics/meters.h"
 #include "broker/node.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_fetcher.h"
@@ -214,6 +215,7 @@ static bool take_records(struct following *following, const struct message_recor
     }
     if (len > 0 && result == 0) {
         result = log_append_as_is(following->partition->log, records->data, (size_t)len);
+        following->manager->shard->meters->replication_bytes_in += result == 0 ? (size_t)len : 0;
     }
     if (following->partition->throttled_fetching) {
         replication_rate_add(following->manager->fetching, now_ms(following),

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "broker/metrics/meters.h"
 #include "broker/node.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
@@ -54,6 +55,11 @@ static bool produce_check_head(const struct partition *partition,
     return produce->error == ERROR_NONE;
 }
 
+static void count_appended(const struct partition *partition, size_t bytes, int32_t records) {
+    const struct node_shard *shard = partition->manager->shard;
+    meters_appended(shard->meters, shard->image, partition->topic_id, bytes, records);
+}
+
 /* log_append() and what its outcome means to a client. */
 static void produce_append(struct partition *partition, uint8_t *data,
                            const struct produce_verdict *verdict,
@@ -75,6 +81,9 @@ static void produce_append(struct partition *partition, uint8_t *data,
     produce->base_offset = appended.first_offset;
     produce->next_offset = appended.last_offset + 1;
     produce->append_time_ms = appended.append_time_ms;
+    if (!appended.duplicate) {
+        count_appended(partition, batch_size(&verdict->batch), verdict->batch.record_count);
+    }
     partition_grown(partition);
 }
 
@@ -203,6 +212,7 @@ void partition_append_own(struct partition *partition, uint8_t *batch, size_t le
         return;
     }
     append->next_offset = log_end_offset(log);
+    count_appended(partition, len, (int32_t)(append->next_offset - append->base_offset));
     partition_await(partition, append, fn);
     partition_grown(partition);
 }

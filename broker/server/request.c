@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "broker/api/api.h"
+#include "broker/metrics/meters.h"
 #include "broker/server/server_internal.h"
 #include "protocol/generated/api_versions_response.h"
 #include "protocol/generated/response_header.h"
@@ -194,6 +195,18 @@ static void request_finish_submitted(struct request *request) {
     frame_unref(answer);
 }
 
+static void request_count(const struct request *request) {
+    if (request->handler == NULL || request->begun_ns == 0) {
+        return;
+    }
+    const struct node_shard *home = request->home;
+    int64_t took_ns = clock_now_ns(home->node->machine) - request->begun_ns;
+    meters_request(home->meters, request->api_key, request->version, took_ns);
+    if (request->meter != 0) {
+        meters_request(home->meters, request->meter, request->version, took_ns);
+    }
+}
+
 /* On home: what the ended request leaves goes to its connection. */
 static void request_finish(struct request *request) {
     struct exchange *exchange = request->exchange;
@@ -201,6 +214,7 @@ static void request_finish(struct request *request) {
         request_finish_submitted(request);
         return;
     }
+    request_count(request);
     struct reply *reply = request->reply;
     bool close = request->close;
     struct conn *conn = exchange_conn(exchange);

@@ -45,6 +45,8 @@ struct request {
     enum api_scope scope;      /* of the listener */
     uint64_t connection_id;    /* of the node's connections; 0: none */
     int64_t received_ms;       /* shard_now_ms() of home */
+    int64_t begun_ns;          /* clock_now_ns(); 0 for request_submit() */
+    int meter;                 /* what else it is counted as (meters.h); 0: nothing */
     struct frame *frame;       /* the received bytes; `body` points into it */
     const void *body;          /* the decoded request struct */
     struct arena arena;

@@ -43,7 +43,7 @@ static void log_refusal(struct client *client, const struct request *request, co
 }
 
 static void client_begin_request(struct client *client, struct exchange *exchange,
-                                 struct frame *frame) {
+                                 struct frame *frame, int64_t begun_ns) {
     struct request *request = request_take(client->shard);
     request->exchange = exchange;
     request->frame = frame;
@@ -51,6 +51,7 @@ static void client_begin_request(struct client *client, struct exchange *exchang
     request->listener_name = client->listener->config->name;
     request->scope = client->listener->scope;
     request->connection_id = client->id;
+    request->begun_ns = begun_ns;
     const char *reason = NULL;
     bool valid = request_decode(request, &reason);
     client->in_flight++;
@@ -78,7 +79,7 @@ static void client_handle_frame(struct client *client, struct exchange *exchange
     struct server_shard *shard = client->shard;
     struct machine *machine = shard->owner->node->machine;
     int64_t began_ns = clock_now_ns(machine);
-    client_begin_request(client, exchange, frame);
+    client_begin_request(client, exchange, frame, began_ns);
     turn_spend(&shard->turn, &client->member, clock_now_ns(machine) - began_ns);
     deferred_schedule(&shard->turn_end);
 }
@@ -434,4 +435,14 @@ void server_config_changed(struct server *server) {
 
 int server_connection_count(const struct server *server) {
     return atomic_load(&server->connection_count);
+}
+
+int server_shard_connections(const struct server_shard *shard, int listener) {
+    const struct server *server = shard->owner->node->server;
+    int count = 0;
+    LIST_FOREACH(it, &shard->clients) {
+        const struct client *client = CONTAINER_OF(it, struct client, link);
+        count += client->conn != NULL && client->listener == &server->listeners[listener];
+    }
+    return count;
 }

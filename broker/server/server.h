@@ -15,6 +15,7 @@
 
 struct node;
 struct server;
+struct server_shard;
 
 /* Also makes node->shards[i].server. No I/O. */
 struct server *server_new(struct node *node);
@@ -46,5 +47,8 @@ void server_config_changed(struct server *server);
 
 /* Connections of all listeners and shards; any thread (telemetry). */
 int server_connection_count(const struct server *server);
+
+/* Connections of the node's listener of that index (config_listener_at) on this shard. */
+int server_shard_connections(const struct server_shard *shard, int listener);
 
 #endif

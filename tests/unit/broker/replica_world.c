@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "broker/api/api.h"
 #include "broker/api/fetch_op.h"
+#include "broker/metrics/meters.h"
 #include "broker/replica/log_manager.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replica_manager.h"
@@ -391,6 +392,7 @@ void world_init(int shards, bool durable) {
         struct node_shard *shard = &world.node.shards[i];
         shard->node = &world.node;
         shard->shard = &world.machine.shards[i];
+        shard->meters = meters_new();
         shard->index = i;
         shard->image = &world.image;
         shard->replicas = replica_manager_new(shard);
@@ -412,6 +414,7 @@ void world_free(void) {
     ASSERT(closed == world.node.shard_count);
     for (int i = 0; i < world.node.shard_count; i++) {
         replica_manager_free(world.node.shards[i].replicas);
+        meters_free(world.node.shards[i].meters);
     }
     hmap_release(&world.image.topics_by_id);
 }

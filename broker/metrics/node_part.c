@@ -1,0 +1,156 @@
+#include "broker/metrics/node_part.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "broker/config/config.h"
+#include "broker/controller/controller.h"
+#include "broker/controller/controller_request.h"
+#include "broker/metadata/image.h"
+#include "broker/node.h"
+#include "broker/replica/log_manager.h"
+
+/* Rates are measured over at least this. */
+#define RATE_SPAN_NS INT64_C(500000000)
+
+static void collect_quorum(const struct node *node, struct node_part *part,
+                           struct node_part_before *before) {
+    const struct quorum *quorum = controller_quorum(node);
+    part->has_quorum = quorum != NULL && quorum_status(quorum, &part->quorum);
+    if (!part->has_quorum) {
+        return;
+    }
+    const struct quorum_counts *now = &part->quorum.counts;
+    const struct quorum_counts *then = &before->counts;
+    int64_t now_ns = clock_now_ns(node->machine);
+    double span = (double)(now_ns - before->at_ns) / 1e9;
+    if (before->at_ns == 0) {
+        *before = (struct node_part_before){.at_ns = now_ns, .counts = *now, .commit_ms = NAN};
+        if (now->commits > 0) {
+            before->commit_ms = (double)now->commit_ms / (double)now->commits;
+        }
+    } else if (now_ns - before->at_ns >= RATE_SPAN_NS) {
+        uint64_t commits = now->commits - then->commits;
+        before->appended_per_second =
+            (double)(now->appended_records - then->appended_records) / span;
+        before->fetched_per_second = (double)(now->fetched_records - then->fetched_records) / span;
+        if (commits > 0) {
+            before->commit_ms = (double)(now->commit_ms - then->commit_ms) / (double)commits;
+        }
+        before->at_ns = now_ns;
+        before->counts = *now;
+    }
+    part->appended_per_second = before->appended_per_second;
+    part->fetched_per_second = before->fetched_per_second;
+    part->commit_ms = before->commit_ms;
+}
+
+static void collect_brokers(const struct image *image, struct node_part *part) {
+    int32_t count = 0;
+    LIST_FOREACH(it, &image->brokers) {
+        count++;
+    }
+    part->brokers = arena_array(&part->arena, (size_t)count, sizeof(*part->brokers));
+    LIST_FOREACH(it, &image->brokers) {
+        const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
+        part->fenced_brokers += broker->fenced;
+        part->active_brokers += !broker->fenced;
+        if (broker->fenced || !part->active) {
+            continue;
+        }
+        struct node_broker *out = &part->brokers[part->broker_count++];
+        out->id = broker->id;
+        if (broker->endpoint_count > 0) {
+            out->host = arena_dup(&part->arena, broker->endpoints[0].host);
+            out->port = broker->endpoints[0].port;
+        }
+    }
+}
+
+static void count_partitions(const struct image_topic *topic, struct node_part *part) {
+    part->topic_total++;
+    part->partition_total += topic->partition_count;
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct image_partition *partition = &topic->partitions[i];
+        part->offline_partitions += partition->leader < 0;
+        part->not_preferred +=
+            partition->replica_count > 0 && partition->leader != partition->replicas[0];
+    }
+}
+
+static void add_orphans(const struct image_topic *topic, struct node_part *part) {
+    for (int32_t i = 0; i < topic->partition_count; i++) {
+        const struct image_partition *partition = &topic->partitions[i];
+        if (partition->leader < 0) {
+            part->orphans[part->orphan_count++] = (struct node_orphan){
+                .topic = arena_dup(&part->arena, topic->name),
+                .index = i,
+                .replicas = partition->replica_count,
+                .isr = partition->isr_count,
+            };
+        }
+    }
+}
+
+static void collect_topics(const struct image *image, struct node_part *part) {
+    struct arena *arena = &part->arena;
+    part->topics = arena_array(arena, image->topics_by_name.count, sizeof(*part->topics));
+    HMAP_FOREACH(node, &image->topics_by_name) {
+        const struct image_topic *topic = CONTAINER_OF(node, struct image_topic, by_name);
+        int32_t leader = topic->partition_count > 0 ? topic->partitions[0].leader : -1;
+        count_partitions(topic, part);
+        if (leader == part->id || (leader < 0 && part->active)) {
+            part->topics[part->topic_count++] = (struct node_topic){
+                .name = arena_dup(arena, topic->name),
+                .partitions = topic->partition_count,
+            };
+        }
+    }
+    if (!part->active || part->offline_partitions == 0) {
+        return;
+    }
+    part->orphans = arena_array(arena, (size_t)part->offline_partitions, sizeof(*part->orphans));
+    HMAP_FOREACH(node, &image->topics_by_name) {
+        add_orphans(CONTAINER_OF(node, struct image_topic, by_name), part);
+    }
+}
+
+static void collect_dirs(const struct node *node, struct node_part *part) {
+    int count = log_manager_dir_count(node->log_manager);
+    part->dirs = arena_array(&part->arena, (size_t)count, sizeof(*part->dirs));
+    for (int i = 0; i < count; i++) {
+        struct slice path = slice_str(log_manager_dir_path(node->log_manager, i));
+        part->dirs[part->dir_count++] = (struct node_dir){
+            .path = (const char *)arena_dup(&part->arena, path).data,
+            .online = log_manager_dir_online(node->log_manager, i),
+        };
+    }
+}
+
+struct node_part *node_part_collect(struct node *node, struct node_part_before *before) {
+    struct node_part *part = NEW(struct node_part);
+    const struct image *image = node->shards[0].image;
+    arena_init(&part->arena, SIZE_MAX);
+    part->id = node->id;
+    part->is_broker = config_is_broker(node->config);
+    part->is_controller = config_is_controller(node->config);
+    part->each_partition = config_bool(node->config, CONFIG_METRICS_PER_PARTITION);
+    part->shard_count = node->shard_count;
+    part->active = controller_active(node->controller);
+    part->unclean_elections = controller_unclean_elections(node->controller);
+    part->applied_offset = controller_applied_offset(node->controller);
+    collect_quorum(node, part, before);
+    collect_brokers(image, part);
+    collect_topics(image, part);
+    collect_dirs(node, part);
+    return part;
+}
+
+void node_part_free(struct node_part *part) {
+    if (part != NULL) {
+        arena_release(&part->arena);
+        free(part);
+    }
+}
