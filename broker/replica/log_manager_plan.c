@@ -173,7 +173,8 @@ static void use_checkpoints(struct load_job *job, const struct known_offsets *kn
     }
 }
 
-/* There is no directory of that name and id. */
+/* There is no directory of that name and id. One of that name alone (`named`), which is set aside,
+ * is what the checkpoints tell of. */
 static void plan_missing(struct load_job *job, const struct image_topic *topic,
                          const struct log_dir_entry *named) {
     const struct log_manager *manager = job->manager;
@@ -193,7 +194,8 @@ static void plan_missing(struct load_job *job, const struct image_topic *topic,
     } else if (aside != NULL) {
         errmsg_set(&job->errmsg, "%s is missing; its records lie in %s", job->path, aside->name);
         job->result = -EUCLEAN;
-    } else if (known != NULL && (known->recovery_point > 0 || known->high_watermark > 0) &&
+    } else if (named == NULL && known != NULL &&
+               (known->recovery_point > 0 || known->high_watermark > 0) &&
                !image_has_removed_name(image, topic->name) &&
                !had_namesake(manager, topic, job->partition)) {
         errmsg_set(&job->errmsg, "%s is missing, and there were records in it", job->path);

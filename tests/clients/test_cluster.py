@@ -373,6 +373,30 @@ def test_nothing_is_lost_when_all_nodes_are_killed_at_once(cluster, admin, topic
     assert wrong == []
 
 
+def test_a_node_that_missed_a_topics_end_and_its_new_beginning_follows_it(kind, topic):
+    """It was stopped with the old one's records, and the new metadata came to it in a snapshot."""
+    with clusters.Cluster(kind, metadata_log_max_record_bytes_between_snapshots=500) as cluster:
+        admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "logger": cluster_load.Quiet()})
+        create(cluster, admin, topic)
+        assert set(send(producer(cluster), topic, [b"old"] * 50)) == {None}
+        cluster.wait_isr(topic)
+        node = next(i for i in cluster.ids if i != cluster.active_controller())
+        cluster.stop(node)
+        admin = AdminClient({"bootstrap.servers": ",".join(
+            f"127.0.0.1:{cluster.ports[i]}" for i in cluster.running()), "logger": cluster_load.Quiet()})
+        admin.delete_topics([topic])[topic].result(60)
+        clusters.wait_until("the topic to go", lambda: all(
+            not (cluster.nodes[i].data / f"{topic}-0").exists() for i in cluster.running()))
+        admin.create_topics([NewTopic(topic, 1, 3)])[topic].result(60)
+        values = [b"%d" % i for i in range(20)]
+        assert set(send(producer(cluster), topic, values)) == {None}
+        for i in range(20):  # further snapshots
+            admin.create_topics([NewTopic(f"{topic}-{i}", 1, 2)])[f"{topic}-{i}"].result(60)
+        cluster.start_node(node)
+        cluster.wait_isr(topic)
+        assert read(cluster, topic, 20) == values
+
+
 def test_a_node_that_lost_its_disk_is_filled_again(kind, topic):
     with clusters.Cluster(kind, controller_quorum_auto_join_enable="true") as cluster:
         admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "logger": cluster_load.Quiet()})
