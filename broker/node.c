@@ -37,6 +37,7 @@
 #include "broker/replica/log_manager.h"
 #include "broker/replica/replica.h"
 #include "broker/server/server.h"
+#include "broker/telemetry/telemetry.h"
 #include "raft/quorum.h"
 #include "runtime/log.h"
 
@@ -129,6 +130,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
     node->start->topics = topic_ensure_new(node);
     timer_init(&node->start->patience, node->shards[0].shard, patience_fired);
     node->log_manager = log_manager_new(node);
+    node->telemetry = telemetry_new(node);
     node->server = server_new(node);
     server_on_connection_closed(node->server, controller_broker_disconnected, node);
     node->metrics = metrics_new(node);
@@ -155,6 +157,7 @@ void node_free(struct node *node) {
         broker_config_free(node->shards[i].config);
         image_free(node->shards[i].image);
     }
+    telemetry_free(node->telemetry);
     server_free(node->server); /* last: others wait with timers and links in requests' arenas */
     for (int i = 0; i < node->shard_count; i++) {
         meters_free(node->shards[i].meters);
@@ -445,6 +448,9 @@ void node_shard_apply(struct node_shard *shard, const struct image_delta *delta)
     replica_manager_apply(shard->replicas, delta);
     group_manager_apply(shard->groups, delta);
     meters_apply(shard->meters, delta);
+    if (shard->index == 0) {
+        telemetry_apply(shard->node->telemetry, delta);
+    }
     if (shard->index == 0 && brokers_changed(delta)) {
         lifecycle_brokers_changed(shard->node->lifecycle);
     }

@@ -41,6 +41,7 @@ struct group_manager;      /* group/group.h */
 struct meters;             /* metrics/meters.h */
 struct metrics;            /* metrics/metrics.h */
 struct server;             /* server/server.h */
+struct telemetry;          /* telemetry/telemetry.h */
 struct server_shard;       /* server/server.h */
 
 struct node_shard {
@@ -70,6 +71,7 @@ struct node {
     struct log_manager *log_manager;               /* shard 0 */
     struct server *server;                         /* shard 0 */
     struct metrics *metrics;                       /* shard 0 */
+    struct telemetry *telemetry;                   /* shard 0 */
     struct node_start *start; /* private to node.c while starting and stopping */
 };
 

@@ -5,8 +5,8 @@
 #include "base/assert.h"
 
 static const char *const COMPONENTS[LOG_COMPONENT_COUNT] = {
-    "config", "controller", "group",  "lifecycle", "metrics", "net",
-    "node",   "peer",       "quorum", "replica",   "server",  "storage",
+    "config", "controller", "group",   "lifecycle", "metrics", "net",       "node",
+    "peer",   "quorum",     "replica", "server",    "storage", "telemetry",
 };
 
 static int load(const _Atomic int *value) {

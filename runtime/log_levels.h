@@ -11,7 +11,7 @@
 
 #include "runtime/log.h"
 
-#define LOG_COMPONENT_COUNT 12
+#define LOG_COMPONENT_COUNT 13
 
 struct log_levels {
     _Atomic int root;

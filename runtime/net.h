@@ -95,6 +95,9 @@ const char *conn_peer_host(const struct conn *conn);
 #define HOST_ADDRESS_SIZE 46 /* of a numeric address as text */
 void conn_local_host(const struct conn *conn, char out[HOST_ADDRESS_SIZE]);
 
+/* The peer's port; 0 when it is not known. */
+int conn_peer_port(const struct conn *conn);
+
 void conn_set_data(struct conn *conn, void *data);
 void *conn_data(const struct conn *conn);
 

@@ -88,6 +88,8 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(64, unregister_broker,               BCF,  0, 0)            \
     X(67, allocate_producer_ids,           C,    0, 0)            \
     X(70, controller_registration,         C,    0, 0)            \
+    X(71, get_telemetry_subscriptions,     B,    0, 0)            \
+    X(72, push_telemetry,                  B,    0, 0)            \
     X(73, assign_replicas_to_dirs,         C,    0, 0)            \
     X(74, list_config_resources,           B,    0, 1)            \
     X(75, describe_topic_partitions,       B,    0, 0)            \

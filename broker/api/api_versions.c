@@ -105,6 +105,9 @@ void api_api_versions(struct request *request) {
         request_respond(request, &response);
         return;
     }
+    if (request->version >= VERSION_CLIENT_SOFTWARE) {
+        request_set_software(request, body->client_software_name, body->client_software_version);
+    }
     fill_api_keys(request->scope, &request->arena, &response);
     fill_supported_features(request, &request->arena, &response);
     fill_finalized_features(request->at->image, &request->arena, &response);

@@ -173,7 +173,7 @@ bool topic_config_throttles(const struct broker_config *broker, const struct ima
 enum kafka_error config_validate(int8_t resource_type, struct slice name, struct slice value,
                                  struct errmsg *errmsg);
 
-/* Whether APPEND and SUBTRACT work on it. */
+/* Whether APPEND and SUBTRACT work on it; on lists of client metrics they do not, as in Kafka. */
 bool config_is_list(int8_t resource_type, struct slice name);
 
 /* Whether it may only be set for one broker, not as the default of all (resource name ""). */

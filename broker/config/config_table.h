@@ -862,11 +862,11 @@
       "After how long without a heartbeat a member of this streams group is removed.")
 
 #define CONFIG_CLIENT_METRICS_TABLE(X) \
-    X(INTERVAL_MS, "interval.ms", INT, "300000", "100..3600000", CONFIG_NONE, 0, IGNORED, \
+    X(INTERVAL_MS, "interval.ms", INT, "300000", "100..3600000", CONFIG_NONE, 0, HONOURED, \
       "How often clients push the metrics of this subscription.") \
-    X(MATCH, "match", LIST, "", "", CONFIG_NONE, 0, IGNORED, \
+    X(MATCH, "match", LIST, "", "", CONFIG_NONE, 0, HONOURED, \
       "The clients this subscription is for, as key=pattern.") \
-    X(METRICS, "metrics", LIST, "", "", CONFIG_NONE, 0, IGNORED, \
+    X(METRICS, "metrics", LIST, "", "", CONFIG_NONE, 0, HONOURED, \
       "The metrics that clients push, by the start of their names; * is all.")
 
 /* clang-format on */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "broker/config/client_match.h"
 #include "broker/config/config_internal.h"
 #include "broker/metadata/image.h"
 
@@ -85,8 +86,19 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
         return error;
     }
     union config_number number;
+    if (resource_type == CONFIG_RESOURCE_CLIENT_METRICS && slice_equal_str(name, "match") &&
+        !client_match_valid(value)) {
+        errmsg_set(errmsg, "Invalid value for configuration match: allowed are entries key=pattern "
+                           "of client_instance_id, client_id, client_software_name, "
+                           "client_software_version, client_source_address, client_source_port");
+        return ERROR_INVALID_CONFIG;
+    }
     if (!config_value_check(&table->keys[index], value, &number)) {
-        return invalid_value(&table->keys[index], value, error, errmsg);
+        /* Of a number, Kafka tells one that is out of range from what is none. */
+        int64_t any;
+        bool is_number = slice_parse_i64(config_trim(value), &any);
+        return invalid_value(&table->keys[index], value, is_number ? error : ERROR_INVALID_CONFIG,
+                             errmsg);
     }
     if (resource_type == CONFIG_RESOURCE_TOPIC && slice_equal_str(name, "remote.storage.enable") &&
         number.boolean) {
@@ -100,7 +112,8 @@ enum kafka_error config_validate(int8_t resource_type, struct slice name, struct
 bool config_is_list(int8_t resource_type, struct slice name) {
     const struct config_key_table *table = config_key_table(resource_type);
     int index = table == NULL ? -1 : config_key_find(table, name);
-    return index >= 0 && table->keys[index].type == CONFIG_TYPE_LIST;
+    return resource_type != CONFIG_RESOURCE_CLIENT_METRICS && index >= 0 &&
+           table->keys[index].type == CONFIG_TYPE_LIST;
 }
 
 enum config_id config_listener_key(struct slice name) {

@@ -336,6 +336,37 @@ void request_watch_connection(struct request *request) {
     }
 }
 
+static struct client *client_of(const struct request *request) {
+    struct conn *conn = request->exchange != NULL ? exchange_conn(request->exchange) : NULL;
+    return conn == NULL ? NULL : conn_data(conn);
+}
+
+static char *short_copy(struct slice text) {
+    return slice_to_cstr(slice_make(text.data, text.len < SOFTWARE_MAX ? text.len : SOFTWARE_MAX));
+}
+
+void request_set_software(struct request *request, struct slice name, struct slice version) {
+    struct client *client = client_of(request);
+    if (client != NULL) {
+        free(client->software_name);
+        free(client->software_version);
+        client->software_name = short_copy(name);
+        client->software_version = short_copy(version);
+    }
+}
+
+void request_software(struct request *request, struct request_software *out) {
+    const struct client *client = client_of(request);
+    *out = (struct request_software){.name = SLICE_LIT(""), .version = SLICE_LIT("")};
+    if (client != NULL && client->software_name != NULL) {
+        out->name = arena_dup(&request->arena, slice_str(client->software_name));
+        out->version = arena_dup(&request->arena, slice_str(client->software_version));
+    }
+    if (client != NULL) {
+        out->peer_port = conn_peer_port(client->conn);
+    }
+}
+
 bool request_abandoned(const struct request *request) {
     return request->exchange != NULL && exchange_conn(request->exchange) == NULL;
 }

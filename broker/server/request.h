@@ -105,6 +105,19 @@ void request_move(struct request *request, struct node_shard *to,
  * (server_on_connection_closed). */
 void request_watch_connection(struct request *request);
 
+/* What a client said of itself in ApiVersions (KIP-511), and its port. */
+struct request_software {
+    struct slice name; /* "" when it did not say, or after that connection is gone */
+    struct slice version;
+    int peer_port;
+};
+
+/* Kept for the connection's later requests, as far as it is not too long. On home. */
+void request_set_software(struct request *request, struct slice name, struct slice version);
+
+/* In the request's arena. On home. */
+void request_software(struct request *request, struct request_software *out);
+
 /* ---- Requests without a connection ----------------------------------------------------------- */
 
 struct request_origin {

@@ -235,6 +235,8 @@ static void on_drained(struct conn *conn, void *ctx) {
 
 static void client_free(struct client *client) {
     list_remove(&client->link);
+    free(client->software_name);
+    free(client->software_version);
     free(client);
 }
 
@@ -328,7 +330,7 @@ static void client_list_free(struct list *clients) {
             frame_unref(queued->frame);
             free(queued);
         }
-        free(client);
+        client_free(client);
     }
 }
 

@@ -24,6 +24,9 @@
  */
 #define REFUSALS_LOGGED_MAX 10
 
+/* Of a client's name and version, each. */
+#define SOFTWARE_MAX ((size_t)128)
+
 /* The scratch buffer shrinks back to nothing above this. */
 #define SCRATCH_KEEP_MAX ((size_t)1024 * 1024)
 
@@ -83,6 +86,8 @@ struct client {
     char told_host[HOST_ADDRESS_SIZE]; /* of this node, instead of the registered one; or empty */
     struct post post;                  /* after closing: to shard 0, which is told, and back */
     bool watched;
+    char *software_name;             /* heap; NULL until ApiVersions says it */
+    char *software_version;          /* heap */
     struct turn_member member;       /* while it waits in line, the connection is paused */
     struct queued_frame *queue_head; /* frames in order of arrival */
     struct queued_frame *queue_tail;

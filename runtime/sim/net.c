@@ -372,6 +372,10 @@ void conn_local_host(const struct conn *conn, char out[HOST_ADDRESS_SIZE]) {
     out[0] = '\0'; /* hosts have names here, and one address */
 }
 
+int conn_peer_port(const struct conn *conn) {
+    return 0;
+}
+
 void conn_set_data(struct conn *conn, void *data) {
     conn->data = data;
 }

@@ -459,6 +459,16 @@ void conn_local_host(const struct conn *conn, char out[HOST_ADDRESS_SIZE]) {
     }
 }
 
+int conn_peer_port(const struct conn *conn) {
+    struct sockaddr_storage peer;
+    socklen_t len = sizeof(peer);
+    if (conn->fd < 0 || getpeername(conn->fd, (struct sockaddr *)&peer, &len) != 0) {
+        return 0;
+    }
+    return peer.ss_family == AF_INET6 ? ntohs(((const struct sockaddr_in6 *)&peer)->sin6_port)
+                                      : ntohs(((const struct sockaddr_in *)&peer)->sin_port);
+}
+
 void conn_set_data(struct conn *conn, void *data) {
     conn->data = data;
 }

@@ -3,16 +3,19 @@ Advisories and bugs of Kafka, of its clients and of brokers beside it, in what i
 as a claim, with its number.
 """
 
+import gzip
 import hashlib
 import random
 import socket
 import struct
 import subprocess
 import threading
+import uuid
 
 import pytest
 from confluent_kafka import TopicPartition
 
+import wire
 from frames import crc32c, frame, served_apis, varint, zigzag
 from harness import Barnabas
 from hostile import (
@@ -165,10 +168,14 @@ def test_cve_2025_21605_answers_that_nobody_reads_do_not_pile_up(target, good):
 # ---- What is not served cannot be broken -------------------------------------------------------
 
 
-def test_cve_2026_111073_telemetry_is_not_decompressed(target):
-    """PushTelemetry expanded what any client sent, without a bound. It is not served."""
-    with peak_memory(target, 4):
-        assert refused(target, frame(header(72, 0) + b"\0" + bytes(16) + b"\0" * 100))
+def test_cve_2026_111073_telemetry_that_expands_is_refused(target):
+    """PushTelemetry expanded what any client sent, without a bound."""
+    bomb = gzip.compress(bytes(512 << 20))
+    with peak_memory(target, 24), wire.Wire(target.port) as connection:
+        told = connection.ask("GetTelemetrySubscriptions", 0, {"ClientInstanceId": uuid.UUID(int=0)})
+        pushed = {"ClientInstanceId": told["ClientInstanceId"], "CompressionType": 1,
+                  "SubscriptionId": told["SubscriptionId"], "Metrics": bomb}
+        assert connection.ask("PushTelemetry", 0, pushed)["ErrorCode"] == 87
 
 
 @pytest.mark.parametrize("key", [17, 36], ids=["SaslHandshake", "SaslAuthenticate"])

@@ -1,5 +1,6 @@
 """Requests out of the message tables, for what client libraries cannot ask; differential/codec.py."""
 
+import base64
 import socket
 import struct
 import sys
@@ -72,3 +73,8 @@ def describe(port, kind, name):
         result = wire.ask("DescribeConfigs", 4, body)["Results"][0]
     assert result["ErrorCode"] == 0, result
     return {config["Name"]: config for config in result["Configs"]}
+
+
+def short(id_):
+    """A UUID as Kafka writes it."""
+    return base64.urlsafe_b64encode(id_.bytes).decode().rstrip("=")
