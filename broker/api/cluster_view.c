@@ -1,5 +1,6 @@
 #include "broker/api/cluster_view.h"
 
+#include "broker/controller/decision.h"
 #include "broker/node.h"
 #include "broker/replica/lost_leaders.h"
 #include "broker/server/request.h"
@@ -42,7 +43,10 @@ struct partition_view partition_view(struct request *request,
     struct partition_view view = {.error = ERROR_NONE, .leader = partition->leader};
     view.offline = (int32_t *)arena_array(arena, (size_t)partition->replica_count, sizeof(int32_t));
     for (int32_t i = 0; i < partition->replica_count; i++) {
-        if (!broker_is_alive(image, partition->replicas[i], listener)) {
+        struct uuid directory =
+            partition->directories == NULL ? UUID_ZERO : partition->directories[i];
+        if (!broker_is_alive(image, partition->replicas[i], listener) ||
+            !broker_has_directory(image, partition->replicas[i], directory)) {
             view.offline[view.offline_count++] = partition->replicas[i];
         }
     }

@@ -1,13 +1,18 @@
 """Several log directories: where partitions go, and one that fails, which is taken out alone."""
 
 import contextlib
+import pathlib
 import shutil
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
 
+import cluster as clusters
+import cluster_load
 import wire
 from hostile import wait_until
+from test_cluster import create, producer, read as read_cluster, send
 from test_librdkafka import create_topic
 
 
@@ -146,3 +151,55 @@ def test_the_metadata_has_a_directory_of_its_own(new_broker, topic):
     broker.restart()
     assert read(broker, topic, 0, 1) == [b"x"]
     broker.stop()
+
+
+# ---- A cluster -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(request):
+    """Three nodes with two log directories each."""
+    cluster = clusters.Cluster(request.config.getoption("--broker"),
+                               log_flush_offset_checkpoint_interval_ms=100)
+    for node in cluster.nodes.values():
+        node.more = pathlib.Path(node.directory) / "more"
+        node.extra["log.dirs"] = f"{node.data},{node.more}"
+    with cluster:
+        yield cluster
+
+
+def offline_at(cluster, node, topic, partitions):
+    return [p for p in partitions if node in cluster.partition(topic, p).offline]
+
+
+def test_leaders_leave_a_directory_that_fails_and_replicas_return_on_a_new_disk(three, topic):
+    admin = AdminClient({"bootstrap.servers": three.bootstrap, "logger": cluster_load.Quiet()})
+    create(three, admin, topic, partitions=6, min_insync_replicas=2)
+    client = producer(three)
+    for partition in range(6):
+        assert send(client, topic, [b"before"], partition) == [None]
+    failing = next(i for i in three.ids if i != three.active_controller())
+    node = three.nodes[failing]
+    take_away(node)
+    for partition in range(6):  # a checkpoint is due
+        assert send(client, topic, [b"meanwhile"], partition) == [None]
+    clusters.wait_until("the failed directory", lambda: log_dirs(node)[str(node.more)][0] == 56)
+    clusters.wait_until("the controller's knowledge",
+                        lambda: len(offline_at(three, failing, topic, range(6))) == 3)
+    lost = offline_at(three, failing, topic, range(6))
+    for partition in range(6):
+        three.leader_of(topic, partition)
+        assert send(client, topic, [b"after"], partition) == [None]
+    assert all(three.leader_of(topic, p) != failing for p in lost)
+    assert node.process.poll() is None
+
+    # The disk is lost, and an empty one in its place.
+    three.stop(failing)
+    node.more.unlink()
+    node.more.mkdir()
+    three.start_node(failing)
+    three.wait_isr(topic)
+    assert set(log_dirs(node)[str(node.data)][1][topic]) | set(
+        log_dirs(node)[str(node.more)][1].get(topic, {})) == set(range(6))
+    for partition in range(6):
+        assert read_cluster(three, topic, 3, partition) == [b"before", b"meanwhile", b"after"]
