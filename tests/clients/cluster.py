@@ -89,21 +89,21 @@ class KafkaNode(_Node, harness.ApacheKafka):
 class Cluster:
     """
     `quorum` is "dynamic" (format --initial-controllers) or "static" (controller.quorum.voters).
-    Further properties are written with "_" for ".". Ids are 1 to nodes.
+    Further properties are written with "_" for ".". Ids are 1 to nodes, unless they are given.
     """
 
     def __init__(self, kind="barnabas", nodes=3, shards=1, quorum="dynamic", directory=None,
-                 format_with=None, **properties):
+                 format_with=None, ids=None, **properties):
         self.kind = kind
         self.format_with = format_with or kind
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="cluster-"))
         self.cluster_id = random_uuid()
         self.quorum_kind = quorum
-        free = ports(2 * nodes)
-        self.ids = list(range(1, nodes + 1))
-        self.ports = dict(zip(self.ids, free[:nodes]))
-        self.controller_ports = dict(zip(self.ids, free[nodes:]))
+        self.ids = list(ids or range(1, nodes + 1))
+        free = ports(2 * len(self.ids))
+        self.ports = dict(zip(self.ids, free))
+        self.controller_ports = dict(zip(self.ids, free[len(self.ids) :]))
         self.directory_ids = {i: random_uuid() for i in self.ids}
         if kind == "barnabas":
             properties.setdefault("num_shards", shards)
@@ -361,6 +361,35 @@ class Cluster:
             return min(ends) >= quorum.high_watermark
 
         wait_until("metadata on all nodes", level, timeout_s)
+
+
+class AsOneBroker(Cluster):
+    """With what tests of a single broker do to it; what happens to the broker happens to a node."""
+
+    turn = -1
+
+    @property
+    def victim(self):
+        return self.ids[self.turn % len(self.ids)]
+
+    def kill(self, node=None):
+        if node is None:
+            self.turn += 1
+        super().kill(node or self.victim)
+
+    def restart(self, node=None):
+        """All nodes, one after the other."""
+        for one in [node] if node else self.ids:
+            super().restart(one)
+            self.heal()
+
+    def fail_over(self):
+        self.kill()
+        self.active_controller()
+        self.heal()
+
+    def log(self, tail=30):
+        return self.logs(tail)
 
 
 def has_what_it_needs(kind):

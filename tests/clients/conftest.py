@@ -2,7 +2,12 @@ import itertools
 
 import pytest
 
+import cluster as clusters
 import harness
+
+# What also runs against three nodes (--cluster): the other files are about one broker, or start what
+# they need themselves.
+ON_THREE_NODES = {"test_kcat.py", "test_librdkafka.py", "test_learnflow.py", "test_matrix.py"}
 
 _names = itertools.count(1)
 
@@ -12,8 +17,14 @@ def pytest_addoption(parser):
     parser.addoption(
         "--record", action="store_true", help="keep what Kafka's tools print with --broker kafka"
     )
+    parser.addoption("--cluster", action="store_true", help="three nodes instead of one")
     parser.addoption("--cluster-quorum", choices=["dynamic", "static"], default="dynamic")
     parser.addoption("--shards", type=int, default=1, help="num.shards of Barnabas")
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--cluster"):
+        items[:] = [item for item in items if item.path.name in ON_THREE_NODES]
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +33,10 @@ def new_broker(request):
     made = []
 
     def make(*args, **kwargs):
-        if request.config.getoption("--broker") == "kafka":
+        if request.config.getoption("--cluster"):
+            kind = request.config.getoption("--broker")
+            broker = clusters.AsOneBroker(kind, shards=request.config.getoption("--shards"))
+        elif request.config.getoption("--broker") == "kafka":
             broker = harness.ApacheKafka(*args, **kwargs)
         else:
             kwargs.setdefault("num_shards", request.config.getoption("--shards"))
@@ -42,7 +56,10 @@ def shared_broker(new_broker):
 
 @pytest.fixture
 def broker(shared_broker):
-    """A running broker that other tests use too: take a fresh topic."""
+    """A running broker that other tests use too: take a fresh topic. Of three nodes one has just
+    died and come back."""
+    if isinstance(shared_broker, clusters.AsOneBroker):
+        shared_broker.fail_over()
     return shared_broker
 
 

@@ -62,7 +62,7 @@ def ask(broker, numbers):
 def learnflow(new_broker):
     broker = new_broker().start()
     admin = AdminClient({"bootstrap.servers": broker.bootstrap})
-    topics = [NewTopic(name, PARTITIONS, 1) for name in LEARNFLOW_TOPICS]
+    topics = [NewTopic(name, PARTITIONS) for name in LEARNFLOW_TOPICS]
     for future in admin.create_topics(topics).values():
         future.result(30)
     yield broker

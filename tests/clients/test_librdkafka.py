@@ -37,7 +37,7 @@ def admin(broker):
 
 
 def create_topic(broker, name, partitions=1, **config):
-    futures = admin(broker).create_topics([NewTopic(name, partitions, 1, config=config)])
+    futures = admin(broker).create_topics([NewTopic(name, partitions, config=config)])
     futures[name].result(30)
 
 
