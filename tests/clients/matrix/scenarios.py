@@ -30,3 +30,17 @@ SCENARIOS = [
     Scenario("slow_consumer", also=(("idle", {}),)),
     Scenario("many_groups", partitions=2, timeout_s=600),
 ]
+
+# ---- Through a kill --------------------------------------------------------------------------------
+
+# What cannot be asserted through a kill of a node of Apache Kafka either, and why.
+UNDISTURBED = {
+    "admin": "a call of an administrator that was on its way is told as broken, or sent again and "
+    "finds what it did itself, a topic that exists",
+    "many_topics": "as admin: it creates 2,000 topics",
+}
+
+
+def undisturbed(client, scenario):
+    """Why this client goes through this scenario without a kill, or None."""
+    return client.get("undisturbed", {}).get(scenario.name) or UNDISTURBED.get(scenario.name)

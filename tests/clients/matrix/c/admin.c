@@ -214,7 +214,7 @@ static void topics(rd_kafka_t *client, const char *name) {
         {RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS, name, 1, NULL, NULL},
         {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, "a/b", 1, NULL, NULL},
         {RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION, long_name, 1, NULL, NULL},
-        {RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, other, 2, NULL, NULL},
+        {RD_KAFKA_RESP_ERR_INVALID_REPLICATION_FACTOR, other, 5, NULL, NULL},
         {RD_KAFKA_RESP_ERR_INVALID_CONFIG, other, 1, "no.such.key", "1"},
         {RD_KAFKA_RESP_ERR_INVALID_CONFIG, other, 1, "retention.ms", "long"},
     };

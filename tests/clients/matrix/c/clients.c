@@ -50,6 +50,9 @@ rd_kafka_t *new_producer(options more) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
 
     rd_kafka_conf_set_dr_msg_cb(conf, delivered);
+    if (getenv("MATRIX_SAFE")) {
+        set(conf, "enable.idempotence", "true");
+    }
     return make(RD_KAFKA_PRODUCER, conf, more);
 }
 

@@ -14,7 +14,7 @@ async function topics(library, administer, name) {
         [ERRORS.INVALID_TOPIC, 'a name with a slash', 'a/b', {}],
         [ERRORS.INVALID_TOPIC, 'a long name', 'x'.repeat(250), {}],
         [ERRORS.INVALID_PARTITIONS, 'no partitions', not, { partitions: 0 }],
-        [ERRORS.INVALID_REPLICATION_FACTOR, 'two replicas on one node', not, { replication: 2 }],
+        [ERRORS.INVALID_REPLICATION_FACTOR, 'more replicas than nodes', not, { replication: 5 }],
         [ERRORS.INVALID_CONFIG, 'an unknown key', not, { config: { 'no.such.key': '1' } }],
         [ERRORS.INVALID_CONFIG, 'a bad value', not, { config: { 'retention.ms': 'long' } }],
     ]) {

@@ -2,7 +2,7 @@
 // @confluentinc/kafka-javascript (librdkafka), through the API that it shares with kafkajs.
 
 const confluent = require('@confluentinc/kafka-javascript');
-const { Reader, sleep, waitUntil } = require('./contract');
+const { Reader, SAFE, sleep, waitUntil } = require('./contract');
 
 const { Kafka, ErrorCodes, PartitionAssigners, logLevel } = confluent.KafkaJS;
 
@@ -26,7 +26,7 @@ class Confluent {
     topicsAtOnce = 2000;
 
     constructor(bootstrap) {
-        this.kafka = new Kafka({ kafkaJS: { brokers: [bootstrap], logLevel: logLevel.WARN, logger } });
+        this.kafka = new Kafka({ kafkaJS: { brokers: bootstrap.split(','), logLevel: logLevel.WARN, logger } });
     }
 
     code(error) {
@@ -43,7 +43,7 @@ class Confluent {
 
     async producer({ codec = 'none', idempotent, largest } = {}) {
         const options = { kafkaJS: { compression: codec } };
-        if (idempotent) {
+        if (idempotent || SAFE) {
             options.kafkaJS.idempotent = true;
         }
         if (largest) {

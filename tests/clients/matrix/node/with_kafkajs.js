@@ -5,7 +5,7 @@ const kafkajs = require('kafkajs');
 const Lz4 = require('kafkajs-lz4');
 const snappy = require('kafkajs-snappy');
 const zstd = require('@bokuweb/zstd-wasm');
-const { Reader, sleep } = require('./contract');
+const { Reader, SAFE, sleep } = require('./contract');
 
 const { CompressionCodecs, CompressionTypes, ConfigResourceTypes, Partitioners } = kafkajs;
 
@@ -28,7 +28,7 @@ class KafkaJs {
 
     constructor(bootstrap) {
         this.kafka = new kafkajs.Kafka({
-            brokers: [bootstrap],
+            brokers: bootstrap.split(','),
             logLevel: kafkajs.logLevel.WARN,
             logCreator,
         });
@@ -51,7 +51,7 @@ class KafkaJs {
         const types = { none: 'None', gzip: 'GZIP', snappy: 'Snappy', lz4: 'LZ4', zstd: 'ZSTD' };
         const compression = CompressionTypes[types[codec]];
         const producer = this.kafka.producer({
-            idempotent,
+            idempotent: idempotent || SAFE,
             createPartitioner: Partitioners.DefaultPartitioner,
         });
         await producer.connect();

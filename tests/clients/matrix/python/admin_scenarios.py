@@ -40,7 +40,7 @@ def topics(administer, name):
         ({INVALID_TOPIC}, "a name with a slash", "a/b", {}),
         ({INVALID_TOPIC}, "a long name", "x" * 250, {}),
         ({INVALID_PARTITIONS}, "no partitions", f"{name}-not", {"partitions": 0}),
-        ({INVALID_REPLICATION_FACTOR}, "two replicas on one node", f"{name}-not", {"replication": 2}),
+        ({INVALID_REPLICATION_FACTOR}, "more replicas than nodes", f"{name}-not", {"replication": 5}),
         ({INVALID_CONFIG}, "an unknown key", f"{name}-not", {"config": {"no.such.key": "1"}}),
         ({INVALID_CONFIG}, "a bad value", f"{name}-not", {"config": {"retention.ms": "long"}}),
     ]:

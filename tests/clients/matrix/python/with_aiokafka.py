@@ -203,6 +203,7 @@ class Admin(contract.Admin):
 
 class Library(contract.Client):
     needs_key_or_value = True
+    survives_refusal = not contract.SAFE  # an idempotent one does not
     can_describe_groups = False  # it lists them, and leaves describing and deleting to raw requests
 
     def __init__(self, bootstrap):
@@ -213,7 +214,7 @@ class Library(contract.Client):
         config = {"compression_type": codec, "linger_ms": linger_ms}
         if largest:
             config |= {"max_request_size": largest, "max_batch_size": largest}
-        if idempotent:
+        if idempotent or contract.SAFE:
             config["enable_idempotence"] = True
         return Producer(self.loop, bootstrap_servers=self.bootstrap, **config)
 

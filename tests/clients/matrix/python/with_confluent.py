@@ -216,7 +216,7 @@ class Library(contract.Client):
             config["compression.type"] = codec
         if largest:
             config["message.max.bytes"] = largest
-        if idempotent:
+        if idempotent or contract.SAFE:
             config["enable.idempotence"] = True
         return Producer(config)
 

@@ -220,7 +220,7 @@ class Library(contract.Client):
         config = {"compression_type": codec, "linger_ms": linger_ms}
         if largest:
             config["max_request_size"] = largest
-        if idempotent and OLD:
+        if (idempotent or contract.SAFE) and OLD:
             config |= {"acks": "all", "retries": 1000, "max_in_flight_requests_per_connection": 1}
         return Producer(bootstrap_servers=self.bootstrap, **config)
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,7 +36,7 @@ func within(limit time.Duration) (context.Context, context.CancelFunc) {
 }
 
 func (c *client) connect(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append(options, kgo.SeedBrokers(c.bootstrap), kgo.WithLogger(warnings{}))...)
+	return kgo.NewClient(append(options, kgo.SeedBrokers(strings.Split(c.bootstrap, ",")...), kgo.WithLogger(warnings{}))...)
 }
 
 func (c *client) Code(err error) int16 {

@@ -6,9 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -308,7 +308,7 @@ func (m *member) Close() {
 
 func main() {
 	scenario.Run(func(bootstrap string) (scenario.Client, error) {
-		addr, err := net.ResolveTCPAddr("tcp", bootstrap)
-		return &client{&kafka.Client{Addr: addr}, []string{bootstrap}}, err
+		brokers := strings.Split(bootstrap, ",")
+		return &client{&kafka.Client{Addr: kafka.TCP(brokers...)}, brokers}, nil
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"regexp"
 	"slices"
@@ -115,7 +117,7 @@ func (c *client) Producer(o scenario.ProducerOptions) (scenario.Producer, error)
 	if o.MaxBytes > 0 {
 		config.Producer.MaxMessageBytes = o.MaxBytes
 	}
-	if o.Idempotent {
+	if o.Idempotent || os.Getenv("MATRIX_SAFE") != "" { // nodes die meanwhile
 		config.Producer.Idempotent = idempotence
 		config.Producer.RequiredAcks = sarama.WaitForAll
 		config.Net.MaxOpenRequests = 1
@@ -303,7 +305,10 @@ func (c *client) Member(group, topic string, o scenario.MemberOptions,
 		for ctx.Err() == nil {
 			if err := g.Consume(ctx, []string{topic}, m); err != nil {
 				m.fail(err)
-				return
+				if !ofAFailover(err) {
+					return
+				}
+				time.Sleep(100 * time.Millisecond)
 			}
 		}
 	}()
@@ -342,7 +347,24 @@ func (m *member) ConsumeClaim(s sarama.ConsumerGroupSession, claim sarama.Consum
 	}
 }
 
+// ofAFailover is whether the client tells its user of a node that died, and can go on: it does not
+// retry by itself.
+func ofAFailover(err error) bool {
+	if os.Getenv("MATRIX_SAFE") == "" {
+		return false
+	}
+	var broken *net.OpError
+	var code sarama.KError
+	return errors.Is(err, io.EOF) || errors.As(err, &broken) || errors.Is(err, sarama.ErrNotConnected) ||
+		errors.Is(err, sarama.ErrOutOfBrokers) || errors.As(err, &code) && slices.Contains([]sarama.KError{
+		sarama.ErrNotLeaderForPartition, sarama.ErrLeaderNotAvailable, sarama.ErrNotCoordinatorForConsumer,
+		sarama.ErrConsumerCoordinatorNotAvailable, sarama.ErrOffsetsLoadInProgress}, code)
+}
+
 func (m *member) fail(err error) {
+	if ofAFailover(err) {
+		return
+	}
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
 	if m.err == nil {
@@ -426,7 +448,7 @@ func (c *client) ReadInGroup(group, topic string, n int) ([]*scenario.Record, er
 	defer cancel()
 	h := &some{wanted: n, done: cancel}
 	for ctx.Err() == nil {
-		if err = g.Consume(ctx, []string{topic}, h); err != nil {
+		if err = g.Consume(ctx, []string{topic}, h); err != nil && !ofAFailover(err) {
 			break
 		}
 	}
@@ -436,7 +458,7 @@ func (c *client) ReadInGroup(group, topic string, n int) ([]*scenario.Record, er
 func main() {
 	sarama.Logger, sarama.DebugLogger = problems{}, nothing{}
 	scenario.Run(func(bootstrap string) (scenario.Client, error) {
-		brokers := []string{bootstrap}
+		brokers := strings.Split(bootstrap, ",")
 		cl, err := sarama.NewClient(brokers, configuration(sarama.V1_0_0_0))
 		if err != nil {
 			return nil, err

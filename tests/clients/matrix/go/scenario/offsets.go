@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"fmt"
+	"os"
 	"sync"
 	"time"
 )
@@ -13,6 +14,10 @@ func deadline(after time.Duration) (context.Context, context.CancelFunc) {
 
 func (t *test) offset(topic string, partition int32, at int64) int64 {
 	offset, err := t.OffsetAt(topic, partition, at)
+	for i := 0; err != nil && i < 20 && os.Getenv("MATRIX_SAFE") != ""; i++ { // its node has just died
+		time.Sleep(200 * time.Millisecond)
+		offset, err = t.OffsetAt(topic, partition, at)
+	}
 	must(err, fmt.Sprintf("offset at %d", at))
 	return offset
 }

@@ -86,7 +86,8 @@ async fn read(partition: &PartitionClient, mut offset: i64) -> Result<Vec<Record
 
 impl Library {
     async fn connect(bootstrap: &str) -> Result<Library, Failure> {
-        let client = ClientBuilder::new(vec![bootstrap.to_string()]).build().await?;
+        let brokers = bootstrap.split(',').map(str::to_string).collect();
+        let client = ClientBuilder::new(brokers).build().await?;
         Ok(Library { bootstrap: bootstrap.to_string(), client })
     }
 
@@ -238,7 +239,7 @@ impl Library {
             (TOPIC_ALREADY_EXISTS, name.as_str(), 1, 1),
             (INVALID_TOPIC, "a/b", 1, 1),
             (INVALID_PARTITIONS, "none", 0, 1),
-            (INVALID_REPLICATION_FACTOR, "two", 1, 2),
+            (INVALID_REPLICATION_FACTOR, "five", 1, 5),
         ] {
             let result = self.create(made, partitions, replicas).await;
             expect_failure(code, &format!("creating {made}"), result)?;

@@ -124,7 +124,7 @@ fn topics(administrator: &Administrator, name: &str) -> Outcome {
         (TOPIC_ALREADY_EXISTS, name, 1, 1, &[]),
         (INVALID_TOPIC, "a/b", 1, 1, &[]),
         (INVALID_TOPIC, &long, 1, 1, &[]),
-        (INVALID_REPLICATION_FACTOR, &not, 1, 2, &[]),
+        (INVALID_REPLICATION_FACTOR, &not, 1, 5, &[]),
         (INVALID_CONFIG, &not, 1, 1, &[("no.such.key", "1")]),
         (INVALID_CONFIG, &not, 1, 1, &[("retention.ms", "long")]),
     ];

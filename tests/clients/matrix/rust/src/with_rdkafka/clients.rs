@@ -50,7 +50,11 @@ impl Library {
     }
 
     pub fn producer(&self, options: &[(&str, &str)]) -> Result<Sender, Failure> {
-        Ok(Sender { producer: self.config(options).create_with_context(Deliveries::default())? })
+        let mut config = self.config(options);
+        if std::env::var_os("MATRIX_SAFE").is_some() {
+            config.set("enable.idempotence", "true"); // nodes die meanwhile
+        }
+        Ok(Sender { producer: config.create_with_context(Deliveries::default())? })
     }
 
     /// A consumer that commits only when told, and begins at the beginning.
