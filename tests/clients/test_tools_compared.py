@@ -103,10 +103,10 @@ BARNABASCTL = harness.BARNABAS.parent / "barnabasctl"
 
 # The tools of Kafka that barnabasctl is not yet; docs/compatibility.md lists them.
 NOT_YET = {
-    "kafka-broker-api-versions", "kafka-client-compat-test", "kafka-client-metrics",
-    "kafka-cluster", "kafka-configs", "kafka-consumer-groups", "kafka-consumer-perf-test",
-    "kafka-delete-records", "kafka-dump-log", "kafka-e2e-latency", "kafka-features",
-    "kafka-get-offsets", "kafka-groups", "kafka-log-dirs", "kafka-metadata-quorum",
+    "kafka-broker-api-versions", "kafka-client-compat-test", 
+    "kafka-cluster", "kafka-consumer-perf-test",
+    "kafka-dump-log", "kafka-e2e-latency", "kafka-features",
+    "kafka-metadata-quorum",
     "kafka-producer-perf-test", "kafka-share-groups", "kafka-streams-groups",
     "kafka-transactions", "kafka-verifiable-consumer", "kafka-verifiable-producer",
 }  # fmt: skip

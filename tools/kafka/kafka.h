@@ -59,9 +59,23 @@ bool kafka_matches(const char *pattern, struct slice name);
 int kafka_topics(struct kafka_call *call);
 int kafka_console_producer(struct kafka_call *call);
 int kafka_console_consumer(struct kafka_call *call);
+int kafka_consumer_groups(struct kafka_call *call);
+int kafka_groups(struct kafka_call *call);
+int kafka_configs(struct kafka_call *call);
+int kafka_client_metrics(struct kafka_call *call);
+int kafka_get_offsets(struct kafka_call *call);
+int kafka_delete_records(struct kafka_call *call);
+int kafka_log_dirs(struct kafka_call *call);
 
 extern const struct option_spec kafka_topics_options[];
 extern const struct option_spec kafka_console_producer_options[];
 extern const struct option_spec kafka_console_consumer_options[];
+extern const struct option_spec kafka_consumer_groups_options[];
+extern const struct option_spec kafka_groups_options[];
+extern const struct option_spec kafka_configs_options[];
+extern const struct option_spec kafka_client_metrics_options[];
+extern const struct option_spec kafka_get_offsets_options[];
+extern const struct option_spec kafka_delete_records_options[];
+extern const struct option_spec kafka_log_dirs_options[];
 
 #endif
