@@ -287,11 +287,10 @@ static const void *offsets_build(struct replica_fetcher *fetcher, int64_t timest
         if (following->state != FOLLOWING_LOST) {
             continue;
         }
-        *next = (struct list_offsets_request_partition){
-            .partition_index = following->partition->index,
-            .current_leader_epoch = following->partition->leader_epoch,
-            .timestamp = timestamp,
-        };
+        *next = list_offsets_request_partition_defaults;
+        next->partition_index = following->partition->index;
+        next->current_leader_epoch = following->partition->leader_epoch;
+        next->timestamp = timestamp;
         body->topics[body->topics_count++] = (struct list_offsets_request_topic){
             .name = following->partition->topic, .partitions = next++, .partitions_count = 1};
     }
