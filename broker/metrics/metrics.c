@@ -12,6 +12,7 @@
 #include "broker/metrics/health.h"
 #include "broker/metrics/node_part.h"
 #include "broker/metrics/part.h"
+#include "broker/metrics/remote_ends.h"
 #include "broker/metrics/render.h"
 #include "broker/node.h"
 #include "protocol/compression.h"
@@ -56,6 +57,8 @@ struct job {
     bool plain; /* wanted, as the next */
     bool gzip;
     struct work work;
+    struct arena arena; /* of what follows */
+    struct remote_ends remote;
     struct buffer text;
     struct buffer packed;
     int64_t took_ns;
@@ -72,6 +75,7 @@ struct metrics {
     struct list waiters;
     struct timer patience;
     struct job *job;
+    struct remote_asker *asker;
     struct node_part_before before;
     struct render_costs costs;
 };
@@ -86,6 +90,8 @@ static void job_free(struct job *job) {
         part_free(job->parts[i]);
     }
     node_part_free(job->node_part);
+    remote_ends_release(&job->remote);
+    arena_release(&job->arena);
     buffer_release(&job->text);
     buffer_release(&job->packed);
     free(job);
@@ -101,9 +107,7 @@ static void look_at_dirs(struct machine *machine, struct node_part *part) {
     }
 }
 
-/* On a worker. */
-static void job_run(struct work *work) {
-    struct job *job = CONTAINER_OF(work, struct job, work);
+static void job_render(struct job *job) {
     struct machine *machine = job->metrics->node->machine;
     int64_t began_ns = clock_now_ns(machine);
     struct process_usage usage;
@@ -116,6 +120,7 @@ static void job_run(struct work *work) {
         .parts = job->parts,
         .part_count = job->node_part->shard_count,
         .node = job->node_part,
+        .remote = &job->remote,
         .usage = &usage,
         .costs = &job->costs,
         .arena = &scratch,
@@ -130,7 +135,25 @@ static void job_run(struct work *work) {
     if (!job->plain) {
         buffer_release(&job->text);
     }
+    job->took_ns += clock_now_ns(machine) - began_ns;
+}
+
+/* On a worker, as the next. Where nobody else has to be asked, the page is made at once. */
+static void job_look(struct work *work) {
+    struct job *job = CONTAINER_OF(work, struct job, work);
+    struct machine *machine = job->metrics->node->machine;
+    int64_t began_ns = clock_now_ns(machine);
+    if (job->node_part->each_partition) {
+        remote_ends_find(&job->remote, job->parts, job->node_part->shard_count, &job->arena);
+    }
     job->took_ns = clock_now_ns(machine) - began_ns;
+    if (job->remote.count == 0) {
+        job_render(job);
+    }
+}
+
+static void job_run(struct work *work) {
+    job_render(CONTAINER_OF(work, struct job, work));
 }
 
 /* Takes the buffer's memory; NULL when there is none. */
@@ -200,12 +223,26 @@ static void job_done(struct work *work) {
     job_free(job);
 }
 
+static void ends_known(void *ctx) {
+    struct job *job = ctx;
+    work_submit(job->metrics->node->shards[0].shard, &job->work, job_run, job_done);
+}
+
+static void job_looked(struct work *work) {
+    struct job *job = CONTAINER_OF(work, struct job, work);
+    if (job->remote.count == 0) {
+        job_done(work);
+    } else {
+        remote_asker_ask(job->metrics->asker, &job->remote, ends_known, job);
+    }
+}
+
 static void question_back(struct post *post) {
     struct question *question = CONTAINER_OF(post, struct question, post);
     struct job *job = question->job;
     job->costs.collect_ns += question->took_ns;
     if (--job->left == 0) {
-        work_submit(job->metrics->node->shards[0].shard, &job->work, job_run, job_done);
+        work_submit(job->metrics->node->shards[0].shard, &job->work, job_look, job_looked);
     }
 }
 
@@ -228,6 +265,8 @@ static void job_begin(struct metrics *metrics) {
     job->costs = metrics->costs;
     buffer_init(&job->text, SIZE_MAX);
     buffer_init(&job->packed, SIZE_MAX);
+    arena_init(&job->arena, SIZE_MAX);
+    hmap_init(&job->remote.by_name);
     LIST_FOREACH(it, &metrics->waiters) {
         const struct waiter *waiter = CONTAINER_OF(it, struct waiter, link);
         job->gzip |= waiter->gzip;
@@ -284,6 +323,7 @@ struct metrics *metrics_new(struct node *node) {
     struct shard *shard = node->shards[0].shard;
     metrics->node = node;
     metrics->health = health_new(node);
+    metrics->asker = remote_asker_new(node);
     list_init(&metrics->waiters);
     timer_init(&metrics->forget, shard, forget_fired);
     timer_init(&metrics->patience, shard, patience_fired);
@@ -295,6 +335,7 @@ void metrics_free(struct metrics *metrics) {
         metrics_close(metrics);
         health_free(metrics->health);
         job_free(metrics->job);
+        remote_asker_free(metrics->asker);
         free(metrics);
     }
 }
@@ -325,6 +366,7 @@ void metrics_close(struct metrics *metrics) {
     timer_stop(&metrics->forget);
     answer_waiters(metrics, "stopping\n");
     health_close(metrics->health);
+    remote_asker_close(metrics->asker);
     http_close(metrics->http);
     metrics->http = NULL;
 }

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "broker/metrics/node_part.h"
 #include "broker/metrics/part.h"
+#include "broker/metrics/remote_ends.h"
 #include "runtime/machine.h"
 
 #define RENDER_MAX ((size_t)48 * 1024 * 1024)
@@ -27,6 +28,7 @@ struct render {
     struct metrics_part **parts; /* one of each shard */
     int part_count;
     const struct node_part *node;
+    const struct remote_ends *remote;
     const struct process_usage *usage;
     const struct render_costs *costs;
     struct arena *arena; /* scratch: until the page is done */

@@ -1,7 +1,7 @@
 /*
  * Consumer groups, told by the node that coordinates them. The lag of a partition is its high
- * watermark less the committed offset; the high watermark is known where this node replicates the
- * partition: exact as its leader, else as of its last fetch.
+ * watermark less the committed offset. The high watermark is known where this node replicates the
+ * partition: exact as its leader, else as of its last fetch; other leaders were asked.
  */
 #include <stdlib.h>
 
@@ -56,7 +56,8 @@ static void marks_fill(struct render *render, struct hmap *marks) {
     }
 }
 
-static int64_t lag_of(const struct hmap *marks, const struct part_offset *offset) {
+static int64_t lag_of(const struct render *render, const struct hmap *marks,
+                      const struct part_offset *offset) {
     HMAP_FOREACH_HASH(node, marks, mark_hash(offset->topic, offset->partition)) {
         const struct part_partition *partition = CONTAINER_OF(node, struct mark, node)->partition;
         if (partition->index == offset->partition && slice_equal(partition->topic, offset->topic)) {
@@ -64,7 +65,9 @@ static int64_t lag_of(const struct hmap *marks, const struct part_offset *offset
             return lag < 0 ? 0 : lag;
         }
     }
-    return -1;
+    int64_t end = remote_ends_lookup(render->remote, offset->topic, offset->partition);
+    int64_t lag = end - offset->offset;
+    return end < 0 ? -1 : lag < 0 ? 0 : lag;
 }
 
 /* The offsets of one topic of a group stand together. */
@@ -84,7 +87,7 @@ static void add_group(struct render *render, struct group_lines *lines,
             };
         }
         text_label_int(&labels, "partition", offset->partition);
-        int64_t lag = lag_of(&lines->marks, offset);
+        int64_t lag = lag_of(render, &lines->marks, offset);
         lines->offsets[lines->offset_count++] = (struct offset_line){
             .labels = arena_dup(render->arena, buffer_slice(&labels)),
             .offset = offset->offset,
