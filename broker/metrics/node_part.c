@@ -9,8 +9,10 @@
 #include "broker/controller/controller.h"
 #include "broker/controller/controller_request.h"
 #include "broker/metadata/image.h"
+#include "broker/metrics/text.h"
 #include "broker/node.h"
 #include "broker/replica/log_manager.h"
+#include "broker/telemetry/telemetry.h"
 
 /* Rates are measured over at least this. */
 #define RATE_SPAN_NS INT64_C(500000000)
@@ -129,6 +131,66 @@ static void collect_dirs(const struct node *node, struct node_part *part) {
     }
 }
 
+/* ---- Telemetry of clients -------------------------------------------------------------------- */
+
+/* A page has at most so many: each is copied on shard 0. */
+#define CLIENT_SERIES_MAX 10000
+
+struct client_gathering {
+    struct node_part *part;
+    struct buffer labels; /* of the client */
+};
+
+/* kafka_client_<name>, of letters, digits and '_'. */
+static const char *client_family(struct arena *arena, struct slice name) {
+    char *out = arena_printf(arena, "kafka_client_%.*s", SLICE_ARG(name));
+    for (char *c = out; *c != '\0'; c++) {
+        bool plain =
+            (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        *c = plain ? *c : '_';
+    }
+    return out;
+}
+
+static void gather_client(void *ctx, const struct telemetry_client *client,
+                          const struct telemetry_series *series) {
+    struct client_gathering *g = ctx;
+    struct arena *arena = &g->part->arena;
+    const struct slice *values = client->attributes->values;
+    if (series == NULL) {
+        buffer_reset(&g->labels);
+        text_label(&g->labels, "client_instance_id", values[CLIENT_INSTANCE_ID]);
+        text_label(&g->labels, "client_id", values[CLIENT_ID]);
+        text_label(&g->labels, "client_software_name", values[CLIENT_SOFTWARE_NAME]);
+        text_label(&g->labels, "client_software_version", values[CLIENT_SOFTWARE_VERSION]);
+        return;
+    }
+    if (g->part->client_series_count == CLIENT_SERIES_MAX) {
+        g->part->client_series_left_out++;
+        return;
+    }
+    const char *comma = series->labels.len > 0 ? "," : "";
+    struct slice own = buffer_slice(&g->labels);
+    g->part->client_series[g->part->client_series_count++] = (struct node_client_series){
+        .family = client_family(arena, series->name),
+        .labels = slice_str(
+            arena_printf(arena, "%.*s%s%.*s", SLICE_ARG(own), comma, SLICE_ARG(series->labels))),
+        .value = series->value,
+        .counter = series->counter,
+    };
+}
+
+static void collect_telemetry(const struct node *node, struct node_part *part) {
+    struct client_gathering g = {.part = part};
+    buffer_init(&g.labels, SIZE_MAX);
+    part->telemetry_clients = telemetry_client_count(node->telemetry);
+    int32_t most = telemetry_series_count(node->telemetry);
+    most = most < CLIENT_SERIES_MAX ? most : CLIENT_SERIES_MAX;
+    part->client_series = arena_array(&part->arena, (size_t)most + 1, sizeof(*part->client_series));
+    telemetry_each(node->telemetry, gather_client, &g);
+    buffer_release(&g.labels);
+}
+
 struct node_part *node_part_collect(struct node *node, struct node_part_before *before) {
     struct node_part *part = NEW(struct node_part);
     const struct image *image = node->shards[0].image;
@@ -145,6 +207,7 @@ struct node_part *node_part_collect(struct node *node, struct node_part_before *
     collect_brokers(image, part);
     collect_topics(image, part);
     collect_dirs(node, part);
+    collect_telemetry(node, part);
     return part;
 }
 

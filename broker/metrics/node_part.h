@@ -44,6 +44,14 @@ struct node_dir {
     int64_t free_bytes;
 };
 
+/* One number that a client has pushed. */
+struct node_client_series {
+    const char *family; /* in the arena, as the next */
+    struct slice labels;
+    double value;
+    bool counter;
+};
+
 struct node_part {
     struct arena arena;
     int32_t id;
@@ -77,6 +85,11 @@ struct node_part {
     int32_t orphan_count;
     struct node_dir *dirs;
     int32_t dir_count;
+
+    int32_t telemetry_clients;
+    struct node_client_series *client_series; /* the worker sorts them */
+    int32_t client_series_count;
+    int32_t client_series_left_out;
 };
 
 /* Of the page before, for what is told as a rate. */

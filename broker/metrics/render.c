@@ -42,5 +42,6 @@ void render_page(struct render *render) {
     render_requests(render);
     render_partitions(render);
     render_groups(render);
+    render_telemetry(render);
     render_costs(render);
 }

@@ -43,6 +43,7 @@ bool render_has_room(struct render *render);
 void render_requests(struct render *render); /* render_requests.c: topics, requests, connections */
 void render_partitions(struct render *render); /* render_partitions.c */
 void render_groups(struct render *render);     /* render_groups.c: after render_partitions() */
+void render_telemetry(struct render *render);  /* render_telemetry.c */
 void render_node(struct render *render); /* render_node.c: controller, quorum, dirs, process */
 
 #endif

@@ -6,8 +6,9 @@
 #include "base/assert.h"
 #include "base/buffer.h"
 
-#define LABELS_MAX   512
-#define NAME_MAX_LEN 256
+#define LABELS_MAX     512
+#define NAME_MAX_LEN   256
+#define LABEL_NAME_MAX 64
 
 /* ---- Protocol buffers ------------------------------------------------------------------------ */
 
@@ -101,22 +102,44 @@ struct metric {
     bool delta;
 };
 
-/* As in Prometheus' text format; names keep letters, digits and '_'. */
+/* Whether `name="` begins a label. A quote in a value has a backslash before it. */
+static bool has_label(const struct buffer *labels, const char *name, size_t len) {
+    for (size_t at = 0; at + len < labels->len; at++) {
+        if ((at == 0 || labels->data[at - 1] == ',') && memcmp(labels->data + at, name, len) == 0 &&
+            labels->data[at + len] == '=') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* As in Prometheus' text format: names keep letters, digits and '_', come once, and are none that
+ * the exporter gives (client_...) or that Prometheus has for itself (__...). */
 static void put_label(struct buffer *out, struct slice key, struct slice value) {
-    buffer_append_str(out, out->len > 0 ? "," : "");
+    char name[LABEL_NAME_MAX + 1];
+    if (key.len > LABEL_NAME_MAX) {
+        return;
+    }
     for (size_t i = 0; i < key.len; i++) {
         uint8_t c = key.data[i];
         bool digit = c >= '0' && c <= '9';
         bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (digit && i > 0);
-        buffer_put_u8(out, plain ? c : '_');
+        name[i] = plain ? (char)c : '_';
     }
+    name[key.len] = '\0';
+    if (strncmp(name, "__", 2) == 0 || strncmp(name, "client_", 7) == 0 ||
+        has_label(out, name, key.len)) {
+        return;
+    }
+    buffer_append_str(out, out->len > 0 ? "," : "");
+    buffer_append_str(out, name);
     buffer_append_str(out, "=\"");
     for (size_t i = 0; i < value.len; i++) {
         uint8_t c = value.data[i];
         if (c == '"' || c == '\\') {
             buffer_put_u8(out, '\\');
         }
-        buffer_put_u8(out, c < 0x20 ? ' ' : c);
+        buffer_put_u8(out, c < 0x20 || c >= 0x7f ? '?' : c);
     }
     buffer_append_str(out, "\"");
 }

@@ -53,6 +53,7 @@ struct telemetry {
     struct hmap clients; /* struct client.node */
     struct list heard;   /* struct client.link */
     uint64_t version;    /* of the subscriptions */
+    int series_count;    /* of all clients */
 };
 
 struct telemetry *telemetry_new(struct node *node) {
@@ -69,6 +70,7 @@ static void client_free(struct telemetry *telemetry, struct client *client) {
     for (int i = 0; i < CLIENT_ATTRIBUTE_COUNT; i++) {
         free(client->attributes[i]);
     }
+    telemetry->series_count -= client->series_count;
     for (int i = 0; i < client->series_count; i++) {
         free(client->series[i].name);
         free(client->series[i].labels);
@@ -334,7 +336,8 @@ enum kafka_error telemetry_begin_push(struct telemetry *telemetry,
     return client->last_error;
 }
 
-static struct series *series_of(struct client *client, const struct otlp_sample *sample) {
+static struct series *series_of(struct telemetry *telemetry, struct client *client,
+                                const struct otlp_sample *sample) {
     uint64_t hash = hash_combine(hash_bytes(sample->name), hash_bytes(sample->labels));
     for (int i = 0; i < client->series_count; i++) {
         struct series *series = &client->series[i];
@@ -350,6 +353,7 @@ static struct series *series_of(struct client *client, const struct otlp_sample 
         client->series = xcalloc(SERIES_MAX, sizeof(*client->series));
     }
     struct series *series = &client->series[client->series_count++];
+    telemetry->series_count++;
     *series = (struct series){.hash = hash,
                               .name = slice_to_cstr(sample->name),
                               .labels = slice_to_cstr(sample->labels),
@@ -373,7 +377,7 @@ void telemetry_end_push(struct telemetry *telemetry, struct uuid id, enum kafka_
               samples->count, samples->skipped);
     for (int i = 0; i < samples->count; i++) {
         const struct otlp_sample *sample = &samples->samples[i];
-        struct series *series = series_of(client, sample);
+        struct series *series = series_of(telemetry, client, sample);
         if (series != NULL) {
             series->value = sample->delta ? series->value + sample->value : sample->value;
         }
@@ -384,6 +388,10 @@ void telemetry_end_push(struct telemetry *telemetry, struct uuid id, enum kafka_
 
 int telemetry_client_count(const struct telemetry *telemetry) {
     return (int)telemetry->clients.count;
+}
+
+int telemetry_series_count(const struct telemetry *telemetry) {
+    return telemetry->series_count;
 }
 
 void telemetry_each(const struct telemetry *telemetry,

@@ -79,6 +79,7 @@ struct telemetry_series {
 };
 
 int telemetry_client_count(const struct telemetry *telemetry);
+int telemetry_series_count(const struct telemetry *telemetry); /* at least what each() tells */
 
 /* Calls fn for each series of each client; series is NULL once for each client, before its own. */
 void telemetry_each(const struct telemetry *telemetry,

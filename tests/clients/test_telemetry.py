@@ -5,6 +5,7 @@ receiver of telemetry; without one it does not serve these APIs, so these tests 
 
 import gzip
 import re
+import struct
 import time
 import uuid
 
@@ -12,6 +13,7 @@ import pytest
 from confluent_kafka import Producer
 
 import harness
+import metrics_page
 import wire
 from hostile import wait_until
 from test_librdkafka import create_topic
@@ -138,7 +140,9 @@ def test_wrong_subscriptions_are_refused(fresh_broker):
     assert error(wire.DELETE, match=None, nope=None) == 0
 
 
-def test_librdkafka_pushes_what_is_wanted(fresh_broker, topic):
+def test_librdkafka_pushes_what_is_wanted_and_it_is_told_to_prometheus(new_broker, topic):
+    port = harness.free_port()
+    fresh_broker = new_broker(metrics_listener=f"127.0.0.1:{port}").start()
     create_topic(fresh_broker, topic)
     assert wire.alter(fresh_broker.port, wire.LOGGER, "1", telemetry="DEBUG") == 0
     assert wire.alter(fresh_broker.port, wire.CLIENT_METRICS, "all", metrics="*",
@@ -154,6 +158,12 @@ def test_librdkafka_pushes_what_is_wanted(fresh_broker, topic):
 
     wait_until(lambda: len(pushed()) >= 2)
     assert {error for _, error in pushed()} == {"NONE"}
+    page = metrics_page.page(port)
+    name = "kafka_client_org_apache_kafka_producer_connection_creation_total"
+    assert len(page.values(name, client_id="pusher")) == 1
+    assert any(name.startswith("kafka_client_") and value > 0 for name, _, value in page.samples)
+    assert page.value("barnabas_telemetry_clients") >= 1
+    fresh_broker.stop()
 
 
 def test_kafkas_tool_administers_subscriptions(fresh_broker, java_tools):
@@ -171,3 +181,33 @@ def test_kafkas_tool_administers_subscriptions(fresh_broker, java_tools):
     assert "interval.ms=1000" in described and "metrics=org.a,org.b" in described, described
     tool("--delete", "--name", "METRICS")
     assert "METRICS" not in tool("--list")
+
+
+def field(number, value):
+    """A field of a protocol buffer whose value is bytes."""
+    return bytes([number << 3 | 2, len(value)]) + value
+
+
+def gauge(name, value, **labels):
+    point = b"\x21" + struct.pack("<d", value) + b"".join(
+        field(7, field(1, k.encode()) + field(2, field(1, v))) for k, v in labels.items())
+    metric = field(1, name.encode()) + field(5, field(1, point))
+    return field(1, field(2, field(2, metric)))
+
+
+def test_what_a_hostile_client_pushes_leaves_the_page_readable(new_broker):
+    port = harness.free_port()
+    broker = new_broker(metrics_listener=f"127.0.0.1:{port}").start()
+    with wire.Wire(broker.port, client='a"b\\c') as connection:
+        answer = get(connection)
+        pushed = (gauge("x.y", 1, a=b"1", b=b'"},\xff\n{') + gauge("x_y", 2, a=b"1") +
+                  gauge("kafka_log_log_size", 3) + gauge("z", 4, client_id=b"other", __name__=b"n") +
+                  gauge("dup", 5, **{"a.b": b"1", "a_b": b"2"}))
+        assert push(connection, answer["ClientInstanceId"], answer["SubscriptionId"], pushed) == 0
+    page = metrics_page.page(port)
+    assert sorted(page.values("kafka_client_x_y")) == [1, 2]
+    assert page.values("kafka_client_kafka_log_log_size") == [3]
+    assert page.values("kafka_client_z") == [4]
+    assert page.values("kafka_client_dup", a_b="1") == [5]
+    assert page.values("kafka_client_dup", a_b="2") == []
+    broker.stop()
