@@ -298,11 +298,37 @@ def test_the_monitor_finds_the_service():
 
 # ---- Topics ---------------------------------------------------------------------------------------
 
-def test_learnflows_topics_are_declared():
-    declared = Rendering("values-learnflow.yaml").properties()["barnabas.topics"]
-    topics = dict(t.split(":", 1) for t in declared.split(","))
-    assert topics == {name: f"{partitions}:3;min.insync.replicas=2;retention.ms=604800000"
-                      for name, partitions in TOPICS.items()}
+def test_learnflows_topics_are_provisioned_after_each_upgrade():
+    job = Rendering("values-learnflow.yaml").get("Job", "kafka-provisioning")
+    assert job["metadata"]["annotations"] == {
+        "helm.sh/hook": "post-install,post-upgrade",
+        "helm.sh/hook-delete-policy": "before-hook-creation,hook-succeeded"}
+    script = job["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    lines = [line.split() for line in script.splitlines() if line.startswith("provision ")]
+    assert {line[1]: int(line[2]) for line in lines} == TOPICS
+    for line in lines:
+        assert line[3:] == ["3", "--config", "'min.insync.replicas=2'", "--config",
+                            "'retention.ms=604800000'"]
+
+
+def test_the_job_is_no_node_and_is_let_in():
+    labels = Rendering("values-learnflow.yaml").get("Job", "kafka-provisioning")[
+        "spec"]["template"]["metadata"]["labels"]
+    selector = Rendering().get("Service", "kafka")["spec"]["selector"]
+    assert not selector.items() <= labels.items()
+    assert labels["kafka-client"] == "true"
+    assert labels["app.kubernetes.io/instance"] == "kafka", "of the policy's podSelector"
+
+
+def test_scripts_and_commands_of_the_values_are_in_the_job():
+    sets = ["provisioning.enabled=true", "provisioning.preScript=echo before",
+            "provisioning.extraProvisioningCommands[0]=kafka-topics.sh --list",
+            "provisioning.postScript=echo after", "provisioning.useHelmHooks=false"]
+    job = Rendering(sets=sets).get("Job", "kafka-provisioning")
+    assert "annotations" not in job["metadata"]
+    script = job["spec"]["template"]["spec"]["containers"][0]["args"][0]
+    wanted = ["echo before", "kafka-topics.sh --list", "echo after"]
+    assert [line for line in script.splitlines() if line in wanted] == wanted
 
 
 # ---- What is refused, and what is ignored -------------------------------------------------------------

@@ -97,9 +97,6 @@
 {{- if include "barnabas.metricsEnabled" .context -}}
 {{- $_ := set $config "metrics.listener" (printf "0.0.0.0:%d" (int $values.metrics.jmx.containerPorts.metrics)) -}}
 {{- end -}}
-{{- with include "barnabas.topics" .context -}}
-{{- $_ := set $config "barnabas.topics" . -}}
-{{- end -}}
 {{- range concat $pool.extraEnvVars $values.extraEnvVars -}}
 {{- if and (hasPrefix "KAFKA_CFG_" .name) (hasKey . "value") -}}
 {{- $_ := set $config (trimPrefix "KAFKA_CFG_" .name | lower | replace "_" ".") .value -}}
@@ -207,20 +204,4 @@ set -- --no-initial-controllers
 set --
 {{- end }}
 barnabasctl format --config "$config" --cluster-id "$(cat /kraft/cluster-id)" --ignore-formatted "$@"
-{{- end -}}
-
-{{/* provisioning.topics as barnabas.topics has them */}}
-{{- define "barnabas.topics" -}}
-{{- $p := .Values.provisioning -}}
-{{- if $p.enabled -}}
-{{- $out := list -}}
-{{- range $p.topics -}}
-{{- $topic := printf "%s:%d:%d" .name (int (default $p.numPartitions .partitions)) (int (default $p.replicationFactor .replicationFactor)) -}}
-{{- range $key, $value := .config -}}
-{{- $topic = printf "%s;%s=%s" $topic $key (include "barnabas.scalar" (dict "value" $value "context" $)) -}}
-{{- end -}}
-{{- $out = append $out $topic -}}
-{{- end -}}
-{{- join "," $out -}}
-{{- end -}}
 {{- end -}}

@@ -10,6 +10,7 @@ controller.heapOpts: '""'
 broker.heapOpts: '""'
 log4j2: '""'
 existingLog4j2ConfigMap: '""'
+provisioning.parallel: "1"
 usePasswordFiles: "true"
 serviceBindings.enabled: "false"
 controller.autoscaling.vpa.enabled: "false"

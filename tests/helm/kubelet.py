@@ -1,0 +1,355 @@
+"""As much of Kubernetes as a StatefulSet needs, to see what the chart renders run.
+
+Pods are containers of runc on the image's file system (image/make-root), started with exactly what the
+rendered pod template says: commands, arguments, environment, mounts, security context, limits and probes.
+Each has a network namespace with an address of its own, another one after each start, and names come
+from /etc/hosts as they would from the cluster's DNS: of a headless Service while the pod exists.
+
+Everything lives in namespaces of the test's process (enter_namespaces) and ends with it.
+"""
+
+import base64
+import ctypes
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import threading
+import time
+
+BRIDGE = "barnabas0"
+NETWORK = "10.231.0"
+LIMIT_S = 120  # generous: of what takes a second or two
+
+
+def enter_namespaces():
+    """Moves this process (its main thread and what that starts) into networks and mounts of its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(0x40000000 | 0x00020000) != 0:  # CLONE_NEWNET, CLONE_NEWNS
+        raise OSError(ctypes.get_errno(), "unshare")
+    run("mount", "--make-rprivate", "/")
+    run("ip", "link", "set", "lo", "up")
+    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "addr", "add", f"{NETWORK}.1/24", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+
+
+def run(*command):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True)
+    assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def until(condition, what):
+    """Waits for it to be true, with a limit that only a failure meets."""
+    begin = time.monotonic()
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() - begin < LIMIT_S, f"waited {LIMIT_S} s: {what}"
+        time.sleep(0.05)
+
+
+class Network:
+    """Addresses and names."""
+
+    def __init__(self, directory):
+        self.hosts = directory / "hosts"
+        self.hosts.write_text("127.0.0.1 localhost\n")
+        run("mount", "--bind", self.hosts, "/etc/hosts")
+        self.names = {}  # address: names
+        self.next = 10
+
+    def connect(self, holder):
+        """Gives the namespace of a process an address."""
+        self.next += 1
+        address, name = f"{NETWORK}.{self.next}", f"pod{self.next}"
+        run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", holder)
+        run("ip", "link", "set", name, "master", BRIDGE, "up")
+        inside = ["nsenter", "--target", holder, "--net", "ip"]
+        run(*inside, "link", "set", "lo", "up")
+        run(*inside, "addr", "add", address + "/24", "dev", "eth0")
+        run(*inside, "link", "set", "eth0", "up")
+        return address
+
+    def resolve(self, address, names):
+        """Names of an address from now on; none: it is gone."""
+        self.names[address] = names
+        text = "127.0.0.1 localhost\n"
+        for known, all_names in self.names.items():
+            text += "".join(f"{known} {name}\n" for name in all_names)
+        self.hosts.write_text(text)  # in place: pods have the file mounted
+
+
+class Pod:
+    """Of a StatefulSet or a Job, its `owner`."""
+
+    def __init__(self, cluster, owner, suffix):
+        self.cluster = cluster
+        self.owner = owner
+        self.name = f"{owner['metadata']['name']}-{suffix}"
+        self.spec = owner["spec"]["template"]["spec"]
+        self.directory = cluster.directory / self.name
+        self.volumes = {}
+        self.process = None
+        self.starts = 0
+
+    # ---- Volumes
+
+    def make_volumes(self):
+        """Claims stay, everything else is made anew."""
+        group = self.spec["securityContext"]["fsGroup"]
+        for volume in self.spec["volumes"]:
+            path = self.directory / "volumes" / volume["name"]
+            shutil.rmtree(path, ignore_errors=True)
+            path.mkdir(parents=True)
+            if "configMap" in volume:
+                data = self.cluster.object("ConfigMap", volume["configMap"]["name"])["data"]
+                for key, value in data.items():
+                    (path / key).write_text(value)
+            elif "secret" in volume:
+                secret = self.cluster.object("Secret", volume["secret"]["secretName"])
+                for key, value in secret.get("data", {}).items():
+                    (path / key).write_bytes(base64.b64decode(value))
+                for key, value in secret.get("stringData", {}).items():
+                    (path / key).write_text(value)
+            else:
+                assert volume["emptyDir"] == {}, volume
+            self.volumes[volume["name"]] = path
+        for claim in self.owner["spec"].get("volumeClaimTemplates", []):
+            path = self.directory / "claims" / claim["metadata"]["name"]
+            path.mkdir(parents=True, exist_ok=True)
+            self.volumes[claim["metadata"]["name"]] = path
+        for path in self.volumes.values():
+            run("chgrp", "-R", str(group), path)
+            run("chmod", "-R", "g+rwX", path)
+            path.chmod(0o2775)
+
+    def lose_disk(self):
+        shutil.rmtree(self.directory / "claims")
+
+    # ---- Containers
+
+    def environment(self, container):
+        fields = {"metadata.name": self.name, "status.podIP": self.address,
+                  "status.hostIP": f"{NETWORK}.1"}
+        out = [f"PATH={self.cluster.path}", f"HOSTNAME={self.name}"]
+        for variable in container.get("env", []):
+            value = variable.get("value")
+            if value is None:
+                value = fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+            out.append(f"{variable['name']}={value}")
+        return out
+
+    def mounts(self, container):
+        out = [
+            {"destination": "/proc", "type": "proc", "source": "proc"},
+            {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["mode=755"]},
+            {"destination": "/dev/shm", "type": "tmpfs", "source": "shm"},
+            {"destination": "/etc/hosts", "type": "bind",
+             "source": str(self.cluster.network.hosts), "options": ["bind", "ro"]},
+        ]
+        for mount in sorted(container["volumeMounts"], key=lambda m: len(m["mountPath"])):
+            source = self.volumes[mount["name"]] / mount.get("subPath", "")
+            assert source.exists(), f"{self.name}: {source} is to be mounted"
+            out.append({"destination": mount["mountPath"], "type": "bind", "source": str(source),
+                        "options": ["rbind", "ro" if mount.get("readOnly") else "rw"]})
+        return out
+
+    def bundle(self, container):
+        """What runc is told."""
+        context = container["securityContext"]
+        assert context["runAsNonRoot"] and context["runAsUser"] != 0
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        capabilities = {kind: [] for kind in (
+            "bounding", "effective", "inheritable", "permitted", "ambient")}
+        files = {"type": "RLIMIT_NOFILE", "hard": 1024, "soft": 1024}
+        limit = container["resources"]["limits"]["memory"]
+        assert limit.endswith("Mi"), limit
+        memory = int(limit[:-2]) << 20
+        config = {
+            "ociVersion": "1.0.2",
+            "process": {
+                "user": {"uid": context["runAsUser"], "gid": context["runAsGroup"],
+                         "additionalGids": [self.spec["securityContext"]["fsGroup"]]},
+                "args": container["command"] + container["args"],
+                "env": self.environment(container),
+                "cwd": "/",
+                "capabilities": capabilities,
+                "noNewPrivileges": not context["allowPrivilegeEscalation"],
+                "rlimits": [files],
+            },
+            "root": {"path": str(self.cluster.root),
+                     "readonly": context["readOnlyRootFilesystem"]},
+            "hostname": self.name,
+            "mounts": self.mounts(container),
+            "linux": {
+                "namespaces": [{"type": "pid"}, {"type": "mount"}, {"type": "ipc"}, {"type": "uts"},
+                               {"type": "network", "path": f"/proc/{self.holder.pid}/ns/net"}],
+                "resources": {"memory": {"limit": memory}} if self.cluster.limits else {},
+            },
+        }
+        directory = self.directory / "bundles" / container["name"]
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "config.json").write_text(json.dumps(config))
+        return directory
+
+    def launch(self, container):
+        self.log = self.directory / f"{container['name']}-{self.starts}.log"
+        name = f"{self.name}-{container['name']}-{self.starts}-{os.getpid()}"
+        command = ["runc", "--root", str(self.cluster.directory / "runc"), "run",
+                   "--bundle", str(self.bundle(container)), name]
+        with open(self.log, "wb") as log:
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def start(self):
+        """Until its container runs; ready() says when it is."""
+        self.starts += 1
+        self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
+        until(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") !=
+              os.readlink("/proc/self/ns/net"), "a network namespace")
+        self.address = self.cluster.network.connect(self.holder.pid)
+        self.make_volumes()
+        self.cluster.network.resolve(self.address, self.cluster.names_of(self))
+        for container in self.spec.get("initContainers", []):
+            process = self.launch(container)
+            assert process.wait(LIMIT_S) == 0, f"{self.name}: {self.log.read_text()}"
+        container, = self.spec["containers"]
+        self.process = self.launch(container)
+
+    def probe(self, kind):
+        container, = self.spec["containers"]
+        probe = container[kind]
+        ports = {p["name"]: p["containerPort"] for p in container["ports"]}
+        what = probe.get("tcpSocket") or probe["httpGet"]
+        port = ports.get(what["port"], what["port"])
+        try:
+            if "tcpSocket" in probe:
+                socket.create_connection((self.address, port), probe["timeoutSeconds"]).close()
+                return True
+            connection = http.client.HTTPConnection(self.address, port,
+                                                    timeout=probe["timeoutSeconds"])
+            connection.request("GET", what["path"])
+            return 200 <= connection.getresponse().status < 400
+        except OSError:
+            return False
+
+    def ready(self):
+        assert self.process.poll() is None, f"{self.name} ended: {self.log.read_text()}"
+        return self.probe("startupProbe") and self.probe("readinessProbe")
+
+    def stop(self):
+        """As Kubernetes does it: SIGTERM, and its exit within the grace period."""
+        self.process.terminate()
+        status = self.process.wait(self.spec["terminationGracePeriodSeconds"])
+        self.forget()
+        return status
+
+    def kill(self):
+        if self.process is not None and self.process.poll() is None:
+            subprocess.run(["runc", "--root", str(self.cluster.directory / "runc"), "kill",
+                            self.process.args[-1], "KILL"], capture_output=True)
+            self.process.wait(LIMIT_S)
+            self.forget()
+
+    def forget(self):
+        self.cluster.network.resolve(self.address, [])
+        self.holder.kill()
+        self.holder.wait()
+
+
+class Cluster:
+    """A release, its StatefulSets' pods and what a StatefulSet's controller does with them."""
+
+    def __init__(self, directory, root, path):
+        self.directory = pathlib.Path(directory)
+        self.root = root
+        self.path = path
+        self.limits = True
+        self.network = Network(self.directory)
+        self.objects = {}
+        self.pods = {}
+
+    def object(self, kind, name):
+        return self.objects[kind, name]
+
+    def names_of(self, pod):
+        """In DNS: its own, and the Service that leads to it (whose address here is the pods')."""
+        service = pod.owner["spec"].get("serviceName")
+        if service is None:
+            return [pod.name]
+        assert self.object("Service", service)["spec"]["publishNotReadyAddresses"]
+        namespace = pod.owner["metadata"]["namespace"]
+        domain = f"{namespace}.svc.cluster.local"
+        return [f"{pod.name}.{service}.{domain}", f"kafka.{domain}", "kafka"]
+
+    def apply(self, rendering):
+        """What `helm upgrade` sends; Secrets that exist keep their data, as the chart looks them up."""
+        for document in rendering.objects:
+            key = document["kind"], document["metadata"]["name"]
+            if document["kind"] == "Secret" and key in self.objects:
+                continue
+            self.objects[key] = document
+
+    def stateful_sets(self):
+        return [o for (kind, _), o in self.objects.items() if kind == "StatefulSet"]
+
+    def start(self):
+        """All pods at the same time: podManagementPolicy Parallel."""
+        threads = []
+        for stateful in self.stateful_sets():
+            assert stateful["spec"]["podManagementPolicy"] == "Parallel"
+            for ordinal in range(stateful["spec"]["replicas"]):
+                pod = Pod(self, stateful, ordinal)
+                self.pods[pod.name] = pod
+        for pod in self.pods.values():
+            thread = threading.Thread(target=pod.start)
+            threads.append(thread)
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.wait()
+
+    def wait(self):
+        for pod in self.pods.values():
+            assert pod.process is not None, f"{pod.name} did not start"
+            until(pod.ready, f"{pod.name} is ready: {pod.log.read_text()[-2000:]}")
+
+    def roll(self):
+        """The pods whose template changed, the last first, each ready before the next goes."""
+        rolled = []
+        for stateful in self.stateful_sets():
+            template = stateful["spec"]["template"]
+            for ordinal in reversed(range(stateful["spec"]["replicas"])):
+                pod = self.pods[f"{stateful['metadata']['name']}-{ordinal}"]
+                if pod.owner["spec"]["template"] == template:
+                    continue
+                status = pod.stop()
+                assert status == 0, f"{pod.name} ended with {status}: {pod.log.read_text()}"
+                pod.owner, pod.spec = stateful, template["spec"]
+                pod.start()
+                until(pod.ready, f"{pod.name} is ready again: {pod.log.read_text()[-2000:]}")
+                rolled.append(pod.name)
+        return rolled
+
+    def run_job(self, name):
+        """To its end, as a hook of Helm's; what it printed."""
+        job = self.object("Job", name)
+        assert job["metadata"]["annotations"]["helm.sh/hook"] == "post-install,post-upgrade"
+        pod = Pod(self, job, "job")
+        pod.start()
+        try:
+            status = pod.process.wait(2 * LIMIT_S)
+        finally:
+            pod.kill()
+            pod.forget()
+        assert status == 0, pod.log.read_text()
+        return pod.log.read_text()
+
+    def stop(self):
+        for pod in self.pods.values():
+            pod.kill()
