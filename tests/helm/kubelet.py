@@ -43,6 +43,11 @@ def run(*command):
     return done.stdout
 
 
+def output(*command):
+    """What it prints, whether it fails or not."""
+    return subprocess.run(command, capture_output=True, text=True).stdout
+
+
 def until(condition, what):
     """Waits for it to be true, with a limit that only a failure meets."""
     begin = time.monotonic()

@@ -239,11 +239,19 @@ def test_a_node_asks_for_little():
     assert own["requests"]["memory"] == "1Gi", "what a values file says stays"
 
 
-def test_no_probe_kills_a_node_that_recovers_and_leaders_have_time_to_move():
+def test_probes_ask_the_broker_and_leaders_have_time_to_move():
     container = Rendering().container()
-    startup = container["startupProbe"]
-    assert startup["failureThreshold"] * startup["periodSeconds"] >= 7200
+    for kind, path in (("startupProbe", "/livez"), ("livenessProbe", "/livez"),
+                       ("readinessProbe", "/readyz")):
+        assert container[kind]["httpGet"] == {"path": path, "port": "metrics"}
     assert Rendering().pod()["terminationGracePeriodSeconds"] == 60
+
+
+def test_probes_work_with_any_configuration():
+    """The port is added to whatever server.properties is mounted."""
+    for sets in [(), ["existingConfigmap=own"], ["config.process\\.roles=broker"]]:
+        script = Rendering(sets=sets).pod()["initContainers"][0]["args"][0]
+        assert "metrics.listener=0.0.0.0:5556" in script
 
 
 def test_openshift_gives_the_ids():
@@ -267,7 +275,7 @@ def test_external_nodes_are_told_by_the_names_of_their_load_balancers():
 def test_the_policy_lets_in_whom_it_should():
     ingress = Rendering("pools.yaml").get("NetworkPolicy", "kafka-broker")["spec"]["ingress"]
     assert {"podSelector": {"matchLabels": {"kafka-client": "true"}}} in ingress[0]["from"]
-    assert {p["port"] for p in ingress[0]["ports"]} == {9092, 9094, 9095, 9099}
+    assert {p["port"] for p in ingress[0]["ports"]} == {9092, 9094, 9095, 9099, 5556}
     assert ingress[1]["from"][0]["namespaceSelector"]
     assert "from" not in Rendering().get("NetworkPolicy", "kafka-controller")["spec"]["ingress"][0]
 
@@ -281,7 +289,8 @@ def test_metrics_are_served_under_bitnamis_names_without_a_sidecar(key):
     service = out.get("Service", "kafka-jmx-metrics")["spec"]
     assert service["ports"][0]["port"] == 5556 and service["ports"][0]["targetPort"] == "metrics"
     assert {"name": "metrics", "containerPort": 5556} in out.container()["ports"]
-    assert out.properties()["metrics.listener"] == "0.0.0.0:5556"
+    assert out.names("Service")[1:] == ["kafka-controller-headless", "kafka-jmx-metrics"]
+    assert "kafka-jmx-metrics" not in Rendering().names("Service")
 
 
 def test_the_monitor_finds_the_service():

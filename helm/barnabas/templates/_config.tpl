@@ -94,9 +94,6 @@
 {{- if and (ge $brokers (int $values.defaultReplicationFactor)) (gt (int $values.defaultMinInsyncReplicas) 1) -}}
 {{- $_ := set $config "min.insync.replicas" (int $values.defaultMinInsyncReplicas) -}}
 {{- end -}}
-{{- if include "barnabas.metricsEnabled" .context -}}
-{{- $_ := set $config "metrics.listener" (printf "0.0.0.0:%d" (int $values.metrics.jmx.containerPorts.metrics)) -}}
-{{- end -}}
 {{- range concat $pool.extraEnvVars $values.extraEnvVars -}}
 {{- if and (hasPrefix "KAFKA_CFG_" .name) (hasKey . "value") -}}
 {{- $_ := set $config (trimPrefix "KAFKA_CFG_" .name | lower | replace "_" ".") .value -}}
@@ -178,6 +175,7 @@ config=/config/server.properties
         fill /secret-config/server-secret.properties
     fi
     printf 'node.id=%s\n' "$node_id"
+    printf 'metrics.listener=0.0.0.0:{{ int $values.metrics.jmx.containerPorts.metrics }}\n'
 } >"$config"
 {{- with $values.defaultInitContainers.prepareConfig.extraInit }}
 {{ tpl . $.context }}

@@ -77,19 +77,17 @@ envFrom:
   containerPort: {{ int .containerPort }}
 {{- end }}
 {{- end }}
-{{- if include "barnabas.metricsEnabled" .context }}
 - name: metrics
   containerPort: {{ int $values.metrics.jmx.containerPorts.metrics }}
-{{- end }}
 {{- with (get $values .role).extraContainerPorts }}
 {{ include "barnabas.render" (dict "value" . "context" $.context) }}
 {{- end }}
 {{- end -}}
 
-{{/* Whether the process is alive is asked only when it has started, however long it recovers. */}}
+{{/* /livez asks whether the event loops come round: also of a node that recovers, waits for its quorum
+     or is behind. /readyz is what a rolling restart waits for: all its replicas are in sync. */}}
 {{- define "barnabas.probes" -}}
 {{- $pool := get .context.Values .role -}}
-{{- $port := ternary "client" "controller" (eq (include "barnabas.serves" .) "true") -}}
 {{- range $kind, $custom := dict "startupProbe" $pool.customStartupProbe "livenessProbe" $pool.customLivenessProbe "readinessProbe" $pool.customReadinessProbe }}
 {{- $probe := get $pool $kind }}
 {{- if $custom }}
@@ -97,8 +95,9 @@ envFrom:
   {{- include "barnabas.render" (dict "value" $custom "context" $.context) | nindent 2 }}
 {{- else if $probe.enabled }}
 {{ $kind }}:
-  tcpSocket:
-    port: {{ $port }}
+  httpGet:
+    path: {{ ternary "/readyz" "/livez" (eq $kind "readinessProbe") }}
+    port: metrics
   {{- omit $probe "enabled" | toYaml | nindent 2 }}
 {{- end }}
 {{- end }}
