@@ -1,7 +1,7 @@
 /*
  * barnabasctl: formats a broker's directories, looks at what it has, and what it costs, for people.
  *
- *     barnabasctl topic|produce|consume ...
+ *     barnabasctl topic|group|produce|consume|config|cluster ...
  *     barnabasctl log dump [--records] FILE...
  *     barnabasctl bench MODE [options]
  *     barnabasctl format|info|random-uuid [options]
@@ -57,8 +57,17 @@ static const struct command {
      topic_main,
      "topic list|describe|create|delete|alter|offsets",
      "topics, their partitions and configurations"},
+    {{"group", NULL},
+     group_main,
+     "group list|describe|reset-offsets|delete",
+     "consumer groups, their members and lag"},
     {{"produce", NULL}, produce_main, "produce TOPIC [FILE...]", "records from lines or files"},
     {{"consume", NULL}, consume_main, "consume TOPIC", "records of a topic, in any format"},
+    {{"config", NULL},
+     config_main,
+     "config describe|alter KIND NAME",
+     "of topics, brokers, groups and client metrics"},
+    {{"cluster", NULL}, cluster_main, "cluster", "its brokers"},
     {{"log", "dump"},
      log_dump,
      "log dump [--records] FILE...",

@@ -52,6 +52,9 @@ const char *ctl_ids(struct ctl *ctl, struct int_list list);
 
 /* The commands. */
 int topic_main(int argc, char **argv);
+int group_main(int argc, char **argv);
+int config_main(int argc, char **argv);
+int cluster_main(int argc, char **argv);
 int produce_main(int argc, char **argv);
 int consume_main(int argc, char **argv);
 

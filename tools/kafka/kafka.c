@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "broker/config/properties.h"
+#include "tools/format.h"
 
 /* As long as Kafka's tools wait for a broker that does not listen yet. */
 #define CONNECT_WAIT_MS 60000
@@ -38,17 +39,21 @@ static const struct tool {
      kafka_delete_records_options},
     {"kafka-log-dirs", "org.apache.kafka.tools.LogDirsCommand", kafka_log_dirs,
      kafka_log_dirs_options},
+    {"kafka-broker-api-versions", "org.apache.kafka.tools.BrokerApiVersionsCommand",
+     kafka_broker_api_versions, kafka_broker_api_versions_options},
+    {"kafka-cluster", "org.apache.kafka.tools.ClusterTool", kafka_cluster, kafka_cluster_options},
+    {"kafka-metadata-quorum", "org.apache.kafka.tools.MetadataQuorumCommand", kafka_metadata_quorum,
+     kafka_metadata_quorum_options},
+    {"kafka-features", "org.apache.kafka.tools.FeatureCommand", kafka_features,
+     kafka_features_options},
+    {"kafka-storage", "kafka.tools.StorageTool", kafka_storage, NULL},
     {"kafka-acls", NULL, NULL, NULL},
-    {"kafka-broker-api-versions", NULL, NULL, NULL},
-    {"kafka-cluster", NULL, NULL, NULL},
     {"kafka-console-share-consumer", NULL, NULL, NULL},
     {"kafka-consumer-perf-test", NULL, NULL, NULL},
     {"kafka-delegation-tokens", NULL, NULL, NULL},
     {"kafka-dump-log", NULL, NULL, NULL},
     {"kafka-e2e-latency", NULL, NULL, NULL},
-    {"kafka-features", NULL, NULL, NULL},
     {"kafka-leader-election", NULL, NULL, NULL},
-    {"kafka-metadata-quorum", NULL, NULL, NULL},
     {"kafka-metadata-shell", NULL, NULL, NULL},
     {"kafka-producer-perf-test", NULL, NULL, NULL},
     {"kafka-reassign-partitions", NULL, NULL, NULL},
@@ -56,7 +61,6 @@ static const struct tool {
     {"kafka-server-start", NULL, NULL, NULL},
     {"kafka-server-stop", NULL, NULL, NULL},
     {"kafka-share-groups", NULL, NULL, NULL},
-    {"kafka-storage", NULL, NULL, NULL},
     {"kafka-streams-application-reset", NULL, NULL, NULL},
     {"kafka-streams-groups", NULL, NULL, NULL},
     {"kafka-transactions", NULL, NULL, NULL},
@@ -119,6 +123,21 @@ bool kafka_main(const char *program, int argc, char **argv, int *exit_code) {
         }
     }
     return false;
+}
+
+int kafka_storage(struct kafka_call *call) {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"format", format_main}, {"info", info_main}, {"random-uuid", random_uuid_main}};
+    for (size_t i = 0; call->argc > 0 && i < ARRAY_LEN(commands); i++) {
+        if (strcmp(call->argv[0], commands[i].name) == 0) {
+            return commands[i].run(call->argc - 1, call->argv + 1);
+        }
+    }
+    fputs("usage: kafka-storage format|info|random-uuid [options]\n", stderr);
+    return EXIT_FAILED;
 }
 
 /* ---- Connecting ------------------------------------------------------------------------------ */

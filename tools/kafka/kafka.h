@@ -66,6 +66,11 @@ int kafka_client_metrics(struct kafka_call *call);
 int kafka_get_offsets(struct kafka_call *call);
 int kafka_delete_records(struct kafka_call *call);
 int kafka_log_dirs(struct kafka_call *call);
+int kafka_broker_api_versions(struct kafka_call *call);
+int kafka_cluster(struct kafka_call *call);
+int kafka_metadata_quorum(struct kafka_call *call);
+int kafka_features(struct kafka_call *call);
+int kafka_storage(struct kafka_call *call);
 
 extern const struct option_spec kafka_topics_options[];
 extern const struct option_spec kafka_console_producer_options[];
@@ -77,5 +82,9 @@ extern const struct option_spec kafka_client_metrics_options[];
 extern const struct option_spec kafka_get_offsets_options[];
 extern const struct option_spec kafka_delete_records_options[];
 extern const struct option_spec kafka_log_dirs_options[];
+extern const struct option_spec kafka_broker_api_versions_options[];
+extern const struct option_spec kafka_cluster_options[];
+extern const struct option_spec kafka_metadata_quorum_options[];
+extern const struct option_spec kafka_features_options[];
 
 #endif
