@@ -3,14 +3,14 @@
 #   docker build -t barnabas .
 
 FROM docker.io/library/debian:12-slim AS build
+COPY dev /src/
 RUN apt-get -q update && \
     DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install \
-        bash busybox-static gcc libc6-dev meson ninja-build pkg-config python3 \
-        libuv1-dev libzstd-dev liblz4-dev libsnappy-dev libisal-dev libxxhash-dev libjansson-dev
+        bash busybox $(/src/dev packages)
 COPY . /src
 RUN meson setup /build /src --buildtype=release -Dtests=disabled -Dstrip=true --prefix=/usr && \
-    ninja -C /build barnabas barnabasctl
-RUN /src/image/make-root /src /build /root-fs
+    ninja -C /build barnabas barnabasctl && \
+    /src/image/make-root /src /build /root-fs
 
 FROM scratch
 COPY --from=build /root-fs /

@@ -71,6 +71,12 @@ const char *auto_pod_name(struct arena *arena, struct slice hosts, const char *h
     return NULL;
 }
 
+/* Pods reach one another without their host's help. */
+bool auto_is_pod(struct slice hosts) {
+    static const char mark[] = "# Kubernetes-managed hosts file";
+    return hosts.len > 0 && memmem(hosts.data, hosts.len, mark, strlen(mark)) != NULL;
+}
+
 static const char *host_name(struct machine *machine, struct arena *arena) {
     struct slice text = read_text(machine, arena, "/proc/sys/kernel/hostname");
     struct slice name = next_word(&text);
@@ -134,17 +140,25 @@ static bool exists(struct machine *machine, const char *path) {
     return path_kind(machine, path, &kind) == 0 && kind != PATH_MISSING;
 }
 
+/* Docker's and Podman's mark, and the image's own: Podman hides its behind a read-only file
+ * system's /run. */
+static bool in_container(struct machine *machine) {
+    return exists(machine, "/.dockerenv") || exists(machine, "/run/.containerenv") ||
+           exists(machine, "/usr/lib/barnabas/start");
+}
+
 void auto_network_read(struct machine *machine, struct arena *arena, struct auto_network *out) {
     *out = (struct auto_network){.name = host_name(machine, arena)};
-    const char *pod = auto_pod_name(arena, read_text(machine, arena, "/etc/hosts"), out->name);
+    struct slice hosts = read_text(machine, arena, "/etc/hosts");
+    const char *pod = auto_pod_name(arena, hosts, out->name);
     if (pod != NULL) {
         out->name = pod;
         out->kubernetes = true;
     }
     char interface[16];
     auto_parse_routes(read_text(machine, arena, "/proc/net/route"), out, interface);
-    out->container = (exists(machine, "/.dockerenv") || exists(machine, "/run/.containerenv")) &&
-                     interface[0] != '\0' && is_pair(machine, arena, interface);
+    out->container = !auto_is_pod(hosts) && in_container(machine) && interface[0] != '\0' &&
+                     is_pair(machine, arena, interface);
 }
 
 /* ---- What is told ---------------------------------------------------------------------------- */

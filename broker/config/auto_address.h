@@ -37,6 +37,7 @@ void auto_network_read(struct machine *machine, struct arena *arena, struct auto
 
 /* The parts, of the texts of /etc/hosts and /proc/net/route. */
 const char *auto_pod_name(struct arena *arena, struct slice hosts, const char *hostname);
+bool auto_is_pod(struct slice hosts);
 void auto_parse_routes(struct slice text, struct auto_network *out, char interface[16]);
 
 /* What a client is told whose connection has these numeric addresses: "localhost", `local`, or NULL

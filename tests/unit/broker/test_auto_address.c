@@ -81,6 +81,8 @@ Test(auto_address, the_kubelet_names_pods_of_a_stateful_set) {
                         "10.244.0.8\tkafka-1.kafka-hl.x.svc.cluster.local\tkafka-1";
     cr_assert_str_eq(auto_pod_name(&arena, slice_str(hosts), "kafka-1"),
                      "kafka-1.kafka-hl.x.svc.cluster.local");
+    cr_assert(auto_is_pod(slice_str(hosts)));
+    cr_assert_not(auto_is_pod(slice_str("127.0.0.1 localhost\n")));
     cr_assert_null(auto_pod_name(&arena, slice_str(hosts), "kafka"));
     cr_assert_null(auto_pod_name(&arena, slice_str("127.0.1.1 me.example.com me\n"), "me"));
     cr_assert_null(auto_pod_name(&arena, slice_str(""), "me"));
