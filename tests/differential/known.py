@@ -4,7 +4,7 @@ import re
 
 KNOWN = [
     (r"^(cluster.api_versions|generated.ApiVersions): .*(Finalized|Supported)Features", "features of what is not served yet"),
-    (r"\.(durability|record\.validation|log\.durability|num\.shards|barnabas\.topics|barnabas\.cluster\.id): 'absent'",
+    (r"\.(durability|record\.validation|log\.durability|num\.shards|metrics\.listener|metrics\.per\.partition|barnabas\.topics|barnabas\.cluster\.id): 'absent'",
      "keys of our own"),
     (r"\.(node\.id|process\.roles)\.Synonyms: ", "these have defaults here"),
     (r"\.Configs\.listener\.name\.[^:]*\.Synonyms\.[a-z.]+: .*'absent'",
