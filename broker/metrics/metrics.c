@@ -265,6 +265,7 @@ static void job_begin(struct metrics *metrics) {
     job->costs = metrics->costs;
     buffer_init(&job->text, SIZE_MAX);
     buffer_init(&job->packed, SIZE_MAX);
+    (void)buffer_reserve(&job->text, job->costs.bytes + job->costs.bytes / 8);
     arena_init(&job->arena, SIZE_MAX);
     hmap_init(&job->remote.by_name);
     LIST_FOREACH(it, &metrics->waiters) {

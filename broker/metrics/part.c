@@ -5,7 +5,6 @@
 #include "base/memory.h"
 #include "broker/config/config.h"
 #include "broker/group/group_manager.h"
-#include "broker/metadata/image.h"
 #include "broker/node.h"
 #include "broker/replica/partition.h"
 #include "broker/replica/replica_manager.h"
@@ -83,12 +82,7 @@ static void collect_leadership(const struct partition *partition, struct part_pa
     out->under_replicated = partition->isr_count < partition->replica_count;
     out->under_min_isr = partition->isr_count < min_isr;
     out->at_min_isr = partition->isr_count == min_isr;
-    const struct image_topic *topic =
-        image_topic_by_id(partition->manager->shard->image, partition->topic_id);
-    const struct image_partition *image =
-        topic != NULL ? image_partition(topic, partition->index) : NULL;
-    out->leader_preferred =
-        image != NULL && image->replica_count > 0 && image->replicas[0] == partition->leader;
+    out->leader_preferred = partition->leader_preferred;
 }
 
 static void collect_partition(const struct partition *partition, struct arena *arena,

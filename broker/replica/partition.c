@@ -75,6 +75,7 @@ static void partition_follow_image(struct partition *partition,
     partition->leader = image->leader;
     partition->leader_epoch = image->leader_epoch;
     partition->partition_epoch = image->partition_epoch;
+    partition->leader_preferred = image->replica_count > 0 && image->replicas[0] == image->leader;
     partition_take_followers(partition, image->replicas, image->replica_count);
     partition_take_isr(partition, image->isr, image->isr_count);
     partition_forget_visits(partition, new_epoch);

@@ -78,6 +78,7 @@ struct partition {
     int32_t leader_epoch;
     int32_t partition_epoch;
     int32_t replica_count;
+    bool leader_preferred;                /* the leader is the first replica */
     int32_t isr_count;                    /* committed */
     bool sole_isr;                        /* this node is the whole ISR, and nobody is joining */
     struct partition_follower *followers; /* heap; the other replicas */

@@ -106,5 +106,3 @@ BOARDS = {
     "Strimzi Kafka Exporter": STRIMZI_EXPORTER,
     "Kafka Exporter Overview": KAFKA_EXPORTER,
 }
-
-# One node alone asks nobody of its quorum anything, so nothing grows: rates of 0 are what is right.

@@ -174,6 +174,18 @@ def test_every_panel_of_a_board_fills(prometheus, board):
         wait_until(f"an answer for {board} / {panel}", lambda: answers(prometheus, expression))
 
 
+def test_every_panel_fills_of_a_node_alone(programs, new_broker, tmp_path):
+    port = harness.free_port()
+    node = new_broker(metrics_listener=f"127.0.0.1:{port}", offsets_topic_num_partitions=4).start()
+    with Prometheus(tmp_path, {"kafka-0": port}) as prometheus, Load(
+            node.bootstrap, ["alone"], "readers"):
+        for board, panels in metrics_queries.BOARDS.items():
+            for panel, expression in panels.items():
+                wait_until(f"an answer for {board} / {panel}",
+                           lambda: answers(prometheus, expression))
+    assert node.stop() == 0
+
+
 def board_queries(board):
     for panel in board["panels"]:
         for target in panel.get("targets", []):
