@@ -305,6 +305,19 @@ def test_the_monitor_finds_the_service():
     assert out.get("PrometheusRule", "events")["spec"]["groups"][0]["rules"][0]["alert"] == "Offline"
 
 
+def test_alerts_and_board_come_with_the_chart():
+    out = Rendering(sets=["metrics.enabled=true", "metrics.prometheusRule.enabled=true",
+                          "metrics.dashboard.enabled=true"])
+    rules = out.get("PrometheusRule", "kafka")["spec"]["groups"]
+    assert rules == yaml.safe_load((chart.CHART / "files/alerts.yaml").read_text())["groups"]
+    config_map = out.get("ConfigMap", "kafka-dashboard")
+    assert config_map["metadata"]["labels"]["grafana_dashboard"] == "1"
+    assert json.loads(config_map["data"]["barnabas.json"]) == json.loads(
+        (chart.CHART / "files/dashboard.json").read_text())
+    plain = Rendering(sets=["metrics.enabled=true"])
+    assert plain.names("PrometheusRule") == [] and "kafka-dashboard" not in plain.names("ConfigMap")
+
+
 # ---- Topics ---------------------------------------------------------------------------------------
 
 def test_learnflows_topics_are_provisioned_after_each_upgrade():
