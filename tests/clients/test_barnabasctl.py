@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import cluster as clusters
 import harness
 
 BARNABASCTL = harness.BARNABAS.parent / "barnabasctl"
@@ -124,3 +125,30 @@ def test_errors_say_what_to_do(broker, topic):
     assert "is it the right port" in ctl(Nobody, "topic", "list", code=1)
     assert "barnabasctl topic list" in ctl(broker, "consume", topic, code=1)
     assert "--help" in ctl(broker, "topic", "create", topic, "--no-such-option", code=2)
+
+
+def test_a_leader_that_dies_is_not_noticed(only_barnabas):
+    with clusters.Cluster("barnabas") as cluster:
+        ctl(cluster, "topic", "create", "t", "-r", 3, "-c", "min.insync.replicas=2")
+        reader = subprocess.Popen(
+            [BARNABASCTL, "consume", "t", "-c", "3000", "-q", "-b", cluster.bootstrap],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        writer = subprocess.Popen(
+            [BARNABASCTL, "produce", "t", "-b", cluster.bootstrap], stdin=subprocess.PIPE, text=True
+        )
+        for i in range(3000):
+            if i in (1000, 2000):
+                cluster.kill(cluster.leader_of("t", 0))
+            writer.stdin.write(f"{i}\n")
+            writer.stdin.flush()
+            if i in (1500,):
+                cluster.heal()
+        writer.stdin.close()
+        assert writer.wait(120) == 0
+        out, _ = reader.communicate(timeout=120)
+        assert out == "".join(f"{i}\n" for i in range(3000))
+        assert ctl(cluster, "consume", "t", "-e", "-q") == out
+        cluster.heal()
+        [topic] = json.loads(ctl(cluster, "topic", "describe", "t", "--json"))
+        assert sorted(topic["partitions"][0]["replicas"]) == [1, 2, 3]
