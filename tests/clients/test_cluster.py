@@ -362,6 +362,33 @@ def test_features_and_the_cluster_id_are_told(cluster, java_tools):
     assert text.strip() == f"Cluster ID: {cluster.cluster_id}"
 
 
+def use_tools(cluster, name):
+    """What people do with Kafka's tools and kcat, with a topic of this name."""
+    created = tool(cluster, "kafka-topics", "--create", "--topic", name, "--partitions", 2,
+                   "--replication-factor", 2)
+    assert f"Created topic {name}." in created, created
+    lines = [f"{name} {i}" for i in range(100)]
+    tool(cluster, "kafka-console-producer", "--topic", name, stdin="\n".join(lines) + "\n")
+    read_back = tool(cluster, "kafka-console-consumer", "--topic", name, "--from-beginning",
+                     "--group", f"{name}-group", "--max-messages", 100, "--timeout-ms", 60000)
+    assert sorted(read_back.split("\n")[:100]) == sorted(lines), read_back[:300]
+    described = tool(cluster, "kafka-consumer-groups", "--describe", "--group", f"{name}-group")
+    rows = [line.split() for line in described.splitlines() if line.startswith(f"{name}-group")]
+    assert len(rows) == 2 and {row[5] for row in rows} == {"0"}, described  # no lag
+    offsets = tool(cluster, "kafka-get-offsets", "--topic", name)
+    assert sum(int(line.split(":")[2]) for line in offsets.split()) == 100, offsets
+    assert len(harness.kcat(cluster, "-C", "-t", name, "-e", "-q").stdout.splitlines()) == 100
+
+
+def test_tools_work_before_while_and_after_a_node_is_gone(cluster, topic, java_tools):
+    use_tools(cluster, f"{topic}-before")
+    victim = cluster.active_controller()
+    cluster.kill(victim)
+    use_tools(cluster, f"{topic}-while")
+    cluster.heal()
+    use_tools(cluster, f"{topic}-after")
+
+
 # ---- Whole cluster ---------------------------------------------------------------------------------
 
 
