@@ -153,12 +153,12 @@ def leaders_answer(admin, partitions):
     return True
 
 
-def allowed_warnings(client, scenario, failover=False):
+def allowed_warnings(client, scenario, cluster=False):
     """Either a list, for all scenarios, or a list for each and one for all under "*"."""
     warnings = client.get("warnings", [])
     if isinstance(warnings, dict):
         warnings = warnings.get(scenario.name, []) + warnings.get("*", [])
-    if failover:
+    if cluster:
         warnings = [*warnings, A_NODE_IS_GONE, *client.get("failover_warnings", [])]
     return [re.compile(pattern) for pattern in warnings]
 
@@ -205,7 +205,7 @@ def run_driver(driver, client, scenario, bootstrap, topic, group, **more):
         return f"it did not end within {scenario.timeout_s} s\n{said.decode(errors='replace')}"
     if run.returncode != 0:
         return f"exit code {run.returncode}\n{run.stdout[-3000:]}\n{run.stderr[-6000:]}\n"
-    allowed = allowed_warnings(client, scenario, "MATRIX_SAFE" in more)
+    allowed = allowed_warnings(client, scenario, "MATRIX_CLUSTER" in more)
     warnings = [
         line
         for line in run.stderr.splitlines()
