@@ -208,6 +208,7 @@ class Admin(contract.Admin):
 
 class Library(contract.Client):
     needs_key_or_value = True
+    topics_at_once = 1000
     survives_refusal = not contract.SAFE  # an idempotent one does not
     can_describe_groups = False  # it lists them, and leaves describing and deleting to raw requests
 
