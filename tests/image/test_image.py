@@ -131,6 +131,29 @@ def test_a_mounted_file_is_read(volume, tmp_path, place, data, command, partitio
         assert len(listing["topics"][0]["partitions"]) == partitions
 
 
+def test_what_bitnamis_entry_point_does_before_the_start(volume, tmp_path):
+    """Values that commands print, a user's scripts once for a volume, and a dynamic quorum's voters."""
+    ports = {"port": free_port(), "controller": free_port()}
+    script = tmp_path / "first.sh"
+    script.write_text("#!/bin/bash\necho ran >>/bitnami/kafka/ran\n")
+    script.chmod(0o755)
+    names = ("LISTENERS", "LISTENER_SECURITY_PROTOCOL_MAP", "CONTROLLER_LISTENER_NAMES", "PROCESS_ROLES")
+    env = {f"KAFKA_CFG_{name}": SETTINGS[name].format(**ports) for name in names}
+    env["KAFKA_CFG_CONTROLLER_QUORUM_BOOTSTRAP_SERVERS"] = f"127.0.0.1:{ports['controller']}"
+    env["KAFKA_NODE_ID_COMMAND"] = "echo $((4 + 1))"
+    env["KAFKA_KRAFT_CLUSTER_ID"] = CLUSTER_ID
+    env["KAFKA_INITIAL_CONTROLLERS"] = f"5@127.0.0.1:{ports['controller']}:JEXY6aqzQY-32P5TStzaFg"
+    options = [*STRICT, *volume.at("/bitnami/kafka"), "--volume", f"{script}:/docker-entrypoint-initdb.d/first.sh:ro"]
+    for _ in range(2):
+        with Container("/opt/bitnami/scripts/kafka/run.sh", env=env, options=options) as container:
+            container.wait_for("Kafka Server started")
+            meta = run("cat", f"{volume.path}/data/meta.properties").stdout
+            assert "node.id=5" in meta
+            assert "directory.id=JEXY6aqzQY-32P5TStzaFg" in meta
+            assert container.stop() == 0
+    assert run("cat", f"{volume.path}/ran").stdout == "ran\n"
+
+
 def test_what_is_impossible_ends_the_start_with_what_to_do():
     env = {"KAFKA_ADVERTISED_LISTENERS": "PLAINTEXT://0.0.0.0:9092", "KAFKA_LISTENERS": "PLAINTEXT://:9092"}
     container = Container(env=env, options=STRICT)
