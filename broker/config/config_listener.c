@@ -276,7 +276,7 @@ static int check_advertised(const struct config *config, const struct config_lis
                        told->name);
             return -EINVAL;
         }
-        if (is_any_address(told->host)) {
+        if (told->host[0] != '\0' && is_any_address(told->host)) {
             errmsg_set(errmsg,
                        "advertised.listeners: clients cannot connect to %s://%s:%d; allowed: a "
                        "host name or address of this machine, or advertised.listeners=auto",
@@ -308,9 +308,9 @@ static int fill_advertised(struct config *config, struct machine *machine, struc
         out->host = config->automatic[i] ? config->network.name : out->host;
         for (int j = 0; j < given_count; j++) {
             if (strcmp(given[j].name, out->name) == 0) {
-                out->host = given[j].host;
+                config->automatic[i] = given[j].host[0] == '\0'; /* only the port: NAME://:9092 */
+                out->host = config->automatic[i] ? config->network.name : given[j].host;
                 out->port = given[j].port;
-                config->automatic[i] = false;
             }
         }
     }

@@ -308,6 +308,15 @@ Test(config, what_a_client_is_told_depends_on_its_connection) {
     }
 }
 
+Test(config, a_port_may_be_advertised_without_an_address) {
+    struct config *config =
+        LOAD("listeners=PLAINTEXT://:9092", "advertised.listeners=PLAINTEXT://:19092");
+    cr_assert_eq(config_advertised(config, 0)->port, 19092);
+    cr_assert_str_neq(config_advertised(config, 0)->host, "");
+    cr_assert_str_eq(config_told_host(config, 0, "127.0.0.2", "127.0.0.1"), "127.0.0.2");
+    config_free(config);
+}
+
 Test(config, impossible_listeners_are_refused) {
     static const char *const bad[] = {
         "listeners=9092",
@@ -326,7 +335,7 @@ Test(config, impossible_listeners_are_refused) {
     REFUSE("advertised.listeners", "address of this machine",
            "advertised.listeners=PLAINTEXT://0.0.0.0:9092");
     REFUSE("advertised.listeners", "advertised.listeners=auto",
-           "advertised.listeners=PLAINTEXT://:9092");
+           "advertised.listeners=PLAINTEXT://[::]:9092");
     REFUSE("inter.broker.listener.name=PLAINTEXT", "only the first",
            "inter.broker.listener.name=PLAINTEXT", "security.inter.broker.protocol=PLAINTEXT");
     REFUSE("inter.broker.listener.name=CONTROLLER", "another listener",
