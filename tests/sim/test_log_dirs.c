@@ -73,6 +73,12 @@ static void fail_dir(struct cluster_world *world, int node, uint64_t after, cons
     sim_disk_fault(world->nodes[node].machine, &fault);
 }
 
+/* Not even its directory can be read. */
+static void break_dir(struct cluster_world *world, int node, int error) {
+    int result = sim_disk_break(world->nodes[node].machine, CLUSTER_SECOND_DIR, error, error);
+    ASSERT(result == 0);
+}
+
 static bool second_dir_online(const struct cluster_world *world, int node) {
     return log_manager_dir_online(world->nodes[node].node->log_manager, 1);
 }
@@ -94,6 +100,7 @@ static void run_seed(uint64_t seed) {
         cluster_world_kill(world, failing,
                            cluster_random(world, 2) ? SIM_CRASH_POWER : SIM_CRASH_PROCESS);
         fail_dir(world, failing, 0, CLUSTER_SECOND_DIR); /* a restart heals the disk */
+        break_dir(world, failing, seed % 3 == 0 ? 0 : -EIO);
         cluster_world_start(world, failing);
         if (goes_on(world, "records after a start on the failed disk") &&
             world->nodes[failing].started) {
@@ -104,6 +111,7 @@ static void run_seed(uint64_t seed) {
     }
     if (world->trouble[0] == '\0') {
         cluster_world_kill(world, failing, SIM_CRASH_PROCESS);
+        break_dir(world, failing, 0);
         cluster_world_start(world, failing);
         goes_on(world, "records with the dir again");
     }
