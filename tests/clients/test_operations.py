@@ -1,10 +1,11 @@
 """Settings that operators rely on: deletion and creation of topics, racks."""
 
+import contextlib
 import shutil
 import uuid
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 import cluster as clusters
@@ -62,7 +63,12 @@ def test_a_copy_of_a_stopped_brokers_directory_starts_elsewhere(new_broker, topi
     produce(broker, topic, [b"later"])
     copy.start()
     consumer = Consumer({"bootstrap.servers": copy.bootstrap, "group.id": "nobody"})
-    assert consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30) == (0, 3)
+
+    def ends():
+        with contextlib.suppress(KafkaException):  # until it leads again
+            return consumer.get_watermark_offsets(TopicPartition(topic, 0), timeout=30)
+
+    assert clusters.wait_until("the copy", ends) == (0, 3)
     consumer.close()
     copy.stop()
     broker.stop()
