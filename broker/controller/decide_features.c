@@ -136,10 +136,11 @@ static struct verdict check_update(const struct decision *d, const feature_updat
     if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION) && level != now) {
         return verdict(ERROR_INVALID_UPDATE_VERSION, "kraft.version cannot be changed this way");
     }
-    if (slice_equal_str(update->feature, FEATURE_METADATA_VERSION) && level < now) {
-        /* Between most levels records have changed; none is translated back. */
+    if (slice_equal_str(update->feature, FEATURE_METADATA_VERSION) &&
+        metadata_version_changed(level, now)) {
+        /* No record is translated back, neither safely nor unsafely. */
         return verdict(ERROR_INVALID_UPDATE_VERSION,
-                       "metadata.version cannot go down: metadata might be lost");
+                       "metadata.version cannot go down so far: metadata might be lost");
     }
     return VERDICT_OK;
 }

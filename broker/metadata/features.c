@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "base/assert.h"
+
 /* 3.3-IV3, below which Kafka 4 does not go either. */
 #define METADATA_VERSION_MIN 7
 
@@ -11,3 +13,16 @@ const struct supported_feature supported_features[] = {
     {FEATURE_METADATA_VERSION, METADATA_VERSION_MIN, METADATA_VERSION_LATEST},
     {NULL, 0, 0},
 };
+
+/* Those that brought new records or fields: 3.4-IV0, 3.5-IV2, 3.6-IV1, 3.6-IV2, 3.7-IV0, 3.7-IV2,
+ * 4.0-IV1 and 4.3-IV0. */
+static const int16_t changed[] = {8, 11, 13, 14, 15, 17, 23, 30};
+
+bool metadata_version_changed(int16_t low, int16_t high) {
+    for (size_t i = 0; i < ARRAY_LEN(changed); i++) {
+        if (changed[i] > low && changed[i] <= high) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -5,6 +5,7 @@
 #ifndef BROKER_METADATA_FEATURES_H
 #define BROKER_METADATA_FEATURES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define FEATURE_METADATA_VERSION "metadata.version"
@@ -18,6 +19,10 @@
  * formatted with them from 4.1-IV0 on. */
 #define METADATA_VERSION_ELR         23
 #define METADATA_VERSION_ELR_DEFAULT 26
+
+/* Whether records between these levels of metadata.version, of which the first is the lower one,
+ * differ: then there is no way back from the higher one. */
+bool metadata_version_changed(int16_t low, int16_t high);
 
 struct supported_feature {
     const char *name;

@@ -93,9 +93,10 @@ class Cluster:
     """
 
     def __init__(self, kind="barnabas", nodes=3, shards=1, quorum="dynamic", directory=None,
-                 format_with=None, ids=None, **properties):
+                 format_with=None, ids=None, format_args=(), **properties):
         self.kind = kind
         self.format_with = format_with or kind
+        self.format_args = format_args
         self.own_directory = directory is None
         self.directory = pathlib.Path(directory or tempfile.mkdtemp(prefix="cluster-"))
         self.cluster_id = random_uuid()
@@ -147,7 +148,7 @@ class Cluster:
         }
 
     def format(self, node):
-        args = ["-t", self.cluster_id, "-c", str(node.properties_path)]
+        args = ["-t", self.cluster_id, "-c", str(node.properties_path), *self.format_args]
         if self.quorum_kind == "dynamic" and node.node_id in self.wiped:
             args += ["--no-initial-controllers"]
         elif self.quorum_kind == "dynamic":

@@ -445,12 +445,26 @@ static int update(const char *name, int16_t level, int8_t type, bool validate_on
     return response.error_code;
 }
 
+Test(partition_changes, records_differ_between_levels_where_kafka_says_so) {
+    static const int16_t new_records[] = {8, 11, 13, 14, 15, 17, 23, 30};
+    size_t next = 0;
+    for (int16_t level = 8; level <= METADATA_VERSION_LATEST; level++) {
+        bool changed = next < ARRAY_LEN(new_records) && new_records[next] == level;
+        cr_assert_eq(metadata_version_changed(level - 1, level), changed, "%d", level);
+        next += changed;
+    }
+    cr_assert(!metadata_version_changed(23, 29));
+    cr_assert(metadata_version_changed(22, 29));
+    cr_assert(!metadata_version_changed(30, 30));
+}
+
 Test(partition_changes, features_go_up_and_down_as_kafka_lets_them) {
     cr_assert_eq(update("no.such", 1, 1, false), ERROR_INVALID_UPDATE_VERSION);
     cr_assert_eq(update(FEATURE_ELR, 2, 1, false), ERROR_INVALID_UPDATE_VERSION);
     cr_assert_eq(update(FEATURE_ELR, -1, 2, false), ERROR_INVALID_UPDATE_VERSION);
     cr_assert_eq(update(FEATURE_ELR, 0, 1, false), ERROR_INVALID_UPDATE_VERSION);
     cr_assert_eq(update(FEATURE_METADATA_VERSION, 20, 2, false), ERROR_INVALID_UPDATE_VERSION);
+    cr_assert_eq(update(FEATURE_METADATA_VERSION, 29, 3, false), ERROR_INVALID_UPDATE_VERSION);
     cr_assert_eq(update(FEATURE_ELR, 0, 2, true), ERROR_NONE);
     cr_assert_eq(world.d.records.count, 0);
     cr_assert_eq(update(FEATURE_ELR, 0, 2, false), ERROR_NONE);
