@@ -364,7 +364,7 @@
       "The directory of the metadata log; the first log directory when not set.") \
     X(METADATA_LOG_MAX_RECORD_BYTES_BETWEEN_SNAPSHOTS, "metadata.log.max.record.bytes.between.snapshots", LONG, "20971520", ">=1", READ_ONLY, 0, HONOURED, \
       "After how many bytes of records a metadata snapshot is written.") \
-    X(METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS, "metadata.log.max.snapshot.interval.ms", LONG, "3600000", ">=0", READ_ONLY, 0, IGNORED, \
+    X(METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS, "metadata.log.max.snapshot.interval.ms", LONG, "3600000", ">=0", READ_ONLY, 0, HONOURED, \
       "After how long a metadata snapshot is written when there is something new.") \
     X(METADATA_LOG_SEGMENT_BYTES, "metadata.log.segment.bytes", INT, "1073741824", ">=8388608", READ_ONLY, 0, HONOURED, \
       "Segment size of the metadata log.") \
@@ -372,9 +372,9 @@
       "After how long the metadata log begins a new segment.") \
     X(METADATA_MAX_IDLE_INTERVAL_MS, "metadata.max.idle.interval.ms", INT, "500", ">=0", READ_ONLY, 0, IGNORED, \
       "How often the idle controller writes an empty record; 0 is never.") \
-    X(METADATA_MAX_RETENTION_BYTES, "metadata.max.retention.bytes", LONG, "104857600", "", READ_ONLY, 0, IGNORED, \
+    X(METADATA_MAX_RETENTION_BYTES, "metadata.max.retention.bytes", LONG, "104857600", "", READ_ONLY, 0, HONOURED, \
       "How large metadata log and snapshots get before old ones are deleted.") \
-    X(METADATA_MAX_RETENTION_MS, "metadata.max.retention.ms", LONG, "604800000", "", READ_ONLY, 0, IGNORED, \
+    X(METADATA_MAX_RETENTION_MS, "metadata.max.retention.ms", LONG, "604800000", "", READ_ONLY, 0, HONOURED, \
       "How old metadata segments and snapshots get before they are deleted.") \
     X(METRIC_REPORTERS, "metric.reporters", LIST, "org.apache.kafka.common.metrics.JmxReporter", "", CLUSTER_WIDE, 0, MEANINGLESS, \
       "Java classes that report metrics.") \

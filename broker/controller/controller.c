@@ -143,8 +143,17 @@ static void replay(struct controller *controller, struct quorum_batch *batch) {
     quorum_batch_free(batch);
 }
 
+static void arm_snapshot_timer(struct controller *controller) {
+    int64_t interval_ms =
+        config_int(controller->node->config, CONFIG_METADATA_LOG_MAX_SNAPSHOT_INTERVAL_MS);
+    if (interval_ms > 0) {
+        timer_start(&controller->snapshot_timer, interval_ms);
+    }
+}
+
 static void write_snapshot(struct controller *controller) {
     const struct image *committed = controller->node->shards[0].image;
+    arm_snapshot_timer(controller);
     if (committed->in_transaction) {
         return;
     }
@@ -155,6 +164,14 @@ static void write_snapshot(struct controller *controller) {
     image_write(committed, &values);
     metadata_log_snapshot(controller->quorum, &values, committed->offset, committed->epoch);
     arena_release(&arena);
+}
+
+static void on_snapshot_timer(struct timer *timer) {
+    struct controller *controller = CONTAINER_OF(timer, struct controller, snapshot_timer);
+    if (metadata_log_bytes_since_snapshot(controller->quorum) > 0) {
+        write_snapshot(controller);
+    }
+    arm_snapshot_timer(controller);
 }
 
 static void on_committed(void *ctx, struct quorum_batch *batch) {
@@ -356,6 +373,9 @@ static void on_caught_up(void *ctx) {
     controller->caught_up = true;
     if (!controller->replay_failed) {
         fill_shards(controller);
+        timer_init(&controller->snapshot_timer, controller->node->shards[0].shard,
+                   on_snapshot_timer);
+        arm_snapshot_timer(controller);
     }
     go_on(controller);
 }
@@ -406,6 +426,9 @@ static void on_closed(void *ctx) {
 void controller_stop(struct controller *controller, void (*done)(void *ctx), void *ctx) {
     controller->active = false;
     controller_brokers_end(controller->brokers);
+    if (controller->caught_up && !controller->replay_failed) {
+        timer_stop(&controller->snapshot_timer);
+    }
     controller->stopping = true;
     controller->stopped = done;
     controller->ctx = ctx;

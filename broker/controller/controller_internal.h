@@ -30,8 +30,9 @@ struct controller {
     struct image *image;
     bool opened;
     bool caught_up;
-    bool active;         /* leads */
-    int32_t last_leader; /* of the quorum, other than this node, since it led itself; -1 */
+    struct timer snapshot_timer; /* when the last snapshot is as old as one may get */
+    bool active;                 /* leads */
+    int32_t last_leader;         /* of the quorum, other than this node, since it led itself; -1 */
     struct controller_brokers *brokers;
 
     uint64_t unclean_elections; /* decided here since the start of the process */

@@ -554,6 +554,8 @@ static void on_loaded(struct work *work) {
     quorum->delivered = quorum->stored.start.offset;
     quorum->has_records = false; /* from here on: told ones */
     if (quorum->snapshots.found) {
+        snapshot_kept(quorum, quorum->snapshots.latest, quorum->snapshot_bytes,
+                      quorum->snapshot_timestamp_ms);
         quorum_deliver_snapshot(quorum, &quorum->snapshot_values, quorum->snapshots.latest,
                                 quorum->snapshot_timestamp_ms);
         record_list_init(&quorum->snapshot_values, &quorum->arena);

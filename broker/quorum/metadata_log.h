@@ -48,9 +48,12 @@ void metadata_log_bootstrap(const struct quorum *quorum, const struct slice **va
 /* Bytes of records that were committed since the last snapshot. */
 int64_t metadata_log_bytes_since_snapshot(const struct quorum *quorum);
 
-/* Writes a snapshot of what was committed up to last_offset (a batch boundary) in the background,
- * then drops the log below. Values are copied. Nothing happens while another is being written. A
- * failure is logged and nothing is dropped. */
+/*
+ * Writes a snapshot of what was committed up to last_offset (a batch boundary) in the background,
+ * then drops older ones and the log below as metadata.max.retention.* says; the last snapshot
+ * stays. Values are copied. Nothing happens while another is being written, nor when there is one
+ * that ends there. A failure is logged and nothing is dropped.
+ */
 void metadata_log_snapshot(struct quorum *quorum, const struct record_list *values,
                            int64_t last_offset, int32_t epoch);
 

@@ -117,6 +117,19 @@ static void collect_endpoints(struct quorum *quorum) {
     quorum->self.kraft_version_max = 1;
 }
 
+static int snapshot_bytes(struct quorum *quorum, const char *path) {
+    struct file *file;
+    int result = file_open(quorum->machine, path, FILE_READ, &file);
+    if (result == 0) {
+        result = file_size(file, &quorum->snapshot_bytes);
+        file_unref(file);
+    }
+    if (result != 0) {
+        errmsg_set(quorum->errmsg, "cannot read %s: %s", path, strerror(-result));
+    }
+    return result;
+}
+
 static int read_snapshots(struct quorum *quorum) {
     int result = snapshot_recover(quorum->machine, quorum->dir, &quorum->snapshots, quorum->errmsg);
     if (result != 0 || (!quorum->snapshots.found && !quorum->snapshots.bootstrap)) {
@@ -127,6 +140,9 @@ static int read_snapshots(struct quorum *quorum) {
     result = snapshot_read(quorum->machine, path,
                            found ? &quorum->snapshot_values : &quorum->bootstrap_values,
                            &quorum->control, &quorum->snapshot_timestamp_ms, quorum->errmsg);
+    if (result == 0 && found) {
+        result = snapshot_bytes(quorum, path);
+    }
     free(path);
     return result;
 }
@@ -392,6 +408,16 @@ static void collect_stored(struct quorum *quorum, const struct quorum_state *sta
     stored->voter_records = records;
 }
 
+/* The log begins at the latest snapshot now; who is behind that gets it. */
+static void sweep_snapshots(struct quorum *quorum) {
+    int result =
+        snapshot_remove_below(quorum->machine, quorum->dir, quorum->snapshots.latest.end_offset);
+    if (result != 0) {
+        LOG_WARN(quorum->machine, "quorum", "older snapshots stay", "reason=\"%s\"",
+                 strerror(-result));
+    }
+}
+
 static int open_steps(struct quorum *quorum) {
     struct quorum_state state;
     int result = read_identity(quorum);
@@ -411,6 +437,9 @@ static int open_steps(struct quorum *quorum) {
     }
     result = metadata_log_scan(quorum, quorum->stored.start.offset, log_end_offset(quorum->log),
                                note_batch);
+    if (result == 0 && quorum->snapshots.found) {
+        sweep_snapshots(quorum);
+    }
     /* What is in the log of one of several voters may have to go again. */
     bool lasting = quorum->has_records && config_is_alone(quorum->config);
     if (result == 0 && !quorum->snapshots.found && !lasting) {

@@ -63,14 +63,23 @@ struct learned_address {
     int port;
 };
 
-/* A snapshot of this node's own on its way to the disk. */
+/* A snapshot of this node's own on its way to the disk, then older ones on their way from it. */
 struct snapshot_work {
     struct work work;
     struct quorum *quorum;
     struct snapshot_id id;
+    int64_t timestamp_ms; /* of the last batch in it */
     struct buffer bytes;
+    int64_t remove_below; /* snapshots that end below it go */
     int result;
     bool running;
+};
+
+/* A snapshot that lies on the disk. */
+struct kept_snapshot {
+    struct snapshot_id id;
+    int64_t bytes;
+    int64_t timestamp_ms; /* of the last batch in it */
 };
 
 /* A snapshot on its way here from the leader. */
@@ -190,6 +199,9 @@ struct quorum {
     int64_t bytes_since_snapshot;
     int64_t last_timestamp_ms; /* of the last batch that was told as committed */
     struct snapshot_work snapshot;
+    struct kept_snapshot *kept; /* heap, the oldest first; without the bootstrap one */
+    int kept_count;
+    int kept_cap;
     struct snapshot_fetch fetch;
     struct quorum_join join;
 
@@ -198,6 +210,7 @@ struct quorum {
     struct snapshot_list snapshots;
     struct record_list snapshot_values;
     int64_t snapshot_timestamp_ms;
+    int64_t snapshot_bytes;
     struct record_list bootstrap_values;
     struct metadata_control control; /* while opening */
     bool formatted;                  /* there is a bootstrap.checkpoint */
@@ -305,8 +318,12 @@ void quorum_join_free(struct quorum *quorum);
 
 /* ---- quorum_snapshot.c ----------------------------------------------------------------------- */
 
+/* A snapshot lies on the disk, the newest. */
+void snapshot_kept(struct quorum *quorum, struct snapshot_id id, int64_t bytes,
+                   int64_t timestamp_ms);
+
 void snapshot_fetch_start(struct quorum *quorum, int32_t from, struct raft_position position);
 void snapshot_fetch_stop(struct quorum *quorum); /* a worker may still be at it */
-void snapshot_fetch_free(struct quorum *quorum);
+void snapshot_fetch_free(struct quorum *quorum); /* and what is known of the kept ones */
 
 #endif

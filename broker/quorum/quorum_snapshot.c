@@ -2,6 +2,9 @@
  * Snapshots: this node's own, written from what is committed, and the leader's, fetched when this
  * node is behind the begin of the leader's log.
  *
+ * After one of its own is written, metadata.max.retention.* says how many of the oldest go, and the
+ * log begins where the oldest that stays ends: who is behind that gets it, and the log from there.
+ *
  * A fetched one goes to a .part file, is synced, read whole, and only then gets its name; after
  * that the log is emptied. A crash between the two leaves a log that parts from the snapshot, which
  * the next start notices (metadata_log_open.c).
@@ -31,41 +34,115 @@ int64_t metadata_log_bytes_since_snapshot(const struct quorum *quorum) {
     return quorum->bytes_since_snapshot;
 }
 
+void snapshot_kept(struct quorum *quorum, struct snapshot_id id, int64_t bytes,
+                   int64_t timestamp_ms) {
+    if (quorum->kept_count == quorum->kept_cap) {
+        quorum->kept_cap = quorum->kept_cap == 0 ? 4 : quorum->kept_cap * 2;
+        quorum->kept = xrealloc(quorum->kept, (size_t)quorum->kept_cap * sizeof(*quorum->kept));
+    }
+    quorum->kept[quorum->kept_count++] =
+        (struct kept_snapshot){.id = id, .bytes = bytes, .timestamp_ms = timestamp_ms};
+}
+
+/* How many of the oldest snapshots retention lets go; the last one always stays. */
+static int too_many(const struct quorum *quorum) {
+    int64_t bytes_max = config_int(quorum->config, CONFIG_METADATA_MAX_RETENTION_BYTES);
+    int64_t age_max = config_int(quorum->config, CONFIG_METADATA_MAX_RETENTION_MS);
+    int64_t now_ms = clock_wall_ms(quorum->machine);
+    int64_t bytes = log_bytes(quorum->log);
+    for (int i = 0; i < quorum->kept_count; i++) {
+        bytes += quorum->kept[i].bytes;
+    }
+    int go = 0;
+    for (; go + 1 < quorum->kept_count; go++) {
+        const struct kept_snapshot *oldest = &quorum->kept[go];
+        bool large = bytes_max >= 0 && bytes > bytes_max;
+        bool old = age_max >= 0 && now_ms - oldest->timestamp_ms > age_max;
+        if (!large && !old) {
+            break;
+        }
+        bytes -= oldest->bytes;
+    }
+    return go;
+}
+
+static void remove_run(struct work *work) {
+    struct snapshot_work *snapshot = CONTAINER_OF(work, struct snapshot_work, work);
+    struct quorum *quorum = snapshot->quorum;
+    snapshot->result = snapshot_remove_below(quorum->machine, quorum->dir, snapshot->remove_below);
+}
+
+static void remove_done(struct work *work) {
+    struct snapshot_work *snapshot = CONTAINER_OF(work, struct snapshot_work, work);
+    snapshot->running = false;
+    if (snapshot->result != 0) {
+        LOG_WARN(snapshot->quorum->machine, "quorum", "older snapshots stay", "reason=\"%s\"",
+                 strerror(-snapshot->result));
+    }
+    quorum_close_step(snapshot->quorum);
+}
+
+/* The log begins where the oldest snapshot ends that retention keeps; what is older goes. Whether
+ * there was something; then a worker is at it. */
+static bool clean(struct quorum *quorum) {
+    int go = too_many(quorum);
+    if (go == 0) {
+        return false;
+    }
+    struct snapshot_id first = quorum->kept[go].id;
+    int result = first.end_offset > log_start_offset(quorum->log)
+                     ? log_raise_start(quorum->log, first.end_offset)
+                     : 0;
+    if (result != 0) {
+        LOG_ERROR(quorum->machine, "quorum", "metadata log keeps what is old",
+                  "dir=%s reason=\"%s\"", quorum->dir, strerror(-result));
+        return false;
+    }
+    quorum->kept_count -= go;
+    memmove(quorum->kept, quorum->kept + go, (size_t)quorum->kept_count * sizeof(*quorum->kept));
+    raft_log_started(quorum->raft,
+                     (struct raft_position){.offset = first.end_offset, .epoch = first.epoch});
+    voter_history_cut_start(&quorum->voters, first.end_offset);
+    LOG_INFO(quorum->machine, "quorum", "metadata log cut", "start_offset=%" PRId64,
+             first.end_offset);
+    quorum->snapshot.remove_below = first.end_offset;
+    work_submit(quorum->shard, &quorum->snapshot.work, remove_run, remove_done);
+    return true;
+}
+
 static void snapshot_run(struct work *work) {
     struct snapshot_work *snapshot = CONTAINER_OF(work, struct snapshot_work, work);
     struct quorum *quorum = snapshot->quorum;
     snapshot->result =
         snapshot_write(quorum->machine, quorum->dir, snapshot->id, buffer_slice(&snapshot->bytes));
-    if (snapshot->result == 0) {
-        snapshot->result =
-            snapshot_remove_below(quorum->machine, quorum->dir, snapshot->id.end_offset);
-    }
+}
+
+static int64_t newest_end(const struct quorum *quorum) {
+    return quorum->kept_count == 0 ? 0 : quorum->kept[quorum->kept_count - 1].id.end_offset;
 }
 
 static void snapshot_done(struct work *work) {
     struct snapshot_work *snapshot = CONTAINER_OF(work, struct snapshot_work, work);
     struct quorum *quorum = snapshot->quorum;
-    int result = snapshot->result;
+    int64_t bytes = (int64_t)snapshot->bytes.len;
+    bool ok = snapshot->result == 0;
     snapshot->running = false;
     buffer_release(&snapshot->bytes);
-    /* Meanwhile a later one may have come from the leader. */
-    bool news = snapshot->id.end_offset > log_start_offset(quorum->log);
-    if (result == 0 && news && !quorum->failed) {
-        result = log_raise_start(quorum->log, snapshot->id.end_offset);
-        if (result == 0) {
-            raft_log_started(quorum->raft, (struct raft_position){.offset = snapshot->id.end_offset,
-                                                                  .epoch = snapshot->id.epoch});
-            voter_history_cut_start(&quorum->voters, snapshot->id.end_offset);
-        }
-    }
-    if (result == 0) {
+    if (ok) {
         LOG_INFO(quorum->machine, "controller", "snapshot written",
                  "end_offset=%" PRId64 " epoch=%" PRId32, snapshot->id.end_offset,
                  snapshot->id.epoch);
     } else {
         LOG_ERROR(quorum->machine, "controller", "snapshot failed", "dir=%s reason=\"%s\"",
-                  quorum->dir, strerror(-result));
+                  quorum->dir, strerror(-snapshot->result));
     }
+    /* Meanwhile a later one may have come from the leader. */
+    bool news = ok && snapshot->id.end_offset > newest_end(quorum) &&
+                snapshot->id.end_offset > log_start_offset(quorum->log);
+    if (news) {
+        snapshot_kept(quorum, snapshot->id, bytes, snapshot->timestamp_ms);
+    }
+    snapshot->running = news && !quorum->failed && quorum->closed == NULL && clean(quorum);
     quorum_close_step(quorum);
 }
 
@@ -73,12 +150,13 @@ void metadata_log_snapshot(struct quorum *quorum, const struct record_list *valu
                            int64_t last_offset, int32_t epoch) {
     struct snapshot_work *snapshot = &quorum->snapshot;
     if (snapshot->running || quorum->failed || quorum->fetch.active ||
-        last_offset < log_start_offset(quorum->log)) {
+        last_offset < log_start_offset(quorum->log) || last_offset < newest_end(quorum)) {
         return;
     }
     ASSERT(last_offset < quorum->high_watermark);
     snapshot->running = true;
     snapshot->id = (struct snapshot_id){last_offset + 1, epoch};
+    snapshot->timestamp_ms = quorum->last_timestamp_ms;
     quorum->bytes_since_snapshot = 0;
     buffer_reset(&snapshot->bytes);
     const struct voter_set *voters = voter_history_at(&quorum->voters, last_offset + 1);
@@ -178,6 +256,8 @@ static void installed(struct snapshot_fetch *fetch) {
     voter_set_keys(voters, &keys);
     quorum->synced = fetch->id.end_offset;
     quorum->bytes_since_snapshot = 0;
+    quorum->kept_count = 0;
+    snapshot_kept(quorum, fetch->id, fetch->position, fetch->timestamp_ms);
     free(fetch->part);
     fetch->part = NULL;
     file_unref(fetch->file);
@@ -383,6 +463,7 @@ void snapshot_fetch_free(struct quorum *quorum) {
     struct snapshot_fetch *fetch = &quorum->fetch;
     file_unref(fetch->file);
     free(fetch->part);
+    free(quorum->kept);
     metadata_control_release(&fetch->control);
     arena_release(&fetch->values_arena);
     arena_release(&fetch->arena);

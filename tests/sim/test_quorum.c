@@ -16,6 +16,7 @@
 #include "broker/quorum/metadata_snapshot.h"
 #include "broker/quorum/quorum_requests.h"
 #include "broker/server/server.h"
+#include "runtime/file.h"
 #include "runtime/sim/sim.h"
 
 #define NODES_MAX  5
@@ -66,6 +67,8 @@ struct world {
     bool dynamic;
     bool joins; /* by themselves */
     bool small; /* pieces of what is fetched */
+    bool keeps; /* old snapshots and the log below them */
+    bool ages;  /* ... for five seconds */
     struct quorum_node nodes[NODES_MAX];
     uint64_t hashes[VALUES_MAX]; /* after so many values; 0: not known yet */
     int64_t most;                /* applied anywhere */
@@ -191,20 +194,23 @@ static void load_config(struct quorum_node *node) {
     bool controller = voter || world->dynamic;
     snprintf(listener, sizeof(listener), "listeners=%s://10.0.0.%d:909%d",
              controller ? "CONTROLLER" : "PLAINTEXT", node->id, controller ? 3 : 2);
-    const char *overrides[] = {id,
-                               listener,
-                               quorum,
-                               "log.dirs=" DIR,
-                               controller ? "process.roles=controller" : "process.roles=broker",
-                               "controller.listener.names=CONTROLLER",
-                               world->small ? "controller.quorum.fetch.max.bytes=150"
-                                            : "controller.quorum.fetch.max.bytes=1048576",
-                               world->small ? "controller.quorum.fetch.snapshot.max.bytes=50"
-                                            : "controller.quorum.fetch.snapshot.max.bytes=1048576",
-                               world->joins ? "controller.quorum.auto.join.enable=true"
-                                            : "controller.quorum.auto.join.enable=false",
-                               "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,"
-                               "CONTROLLER:PLAINTEXT"};
+    const char *overrides[] = {
+        id,
+        listener,
+        quorum,
+        "log.dirs=" DIR,
+        controller ? "process.roles=controller" : "process.roles=broker",
+        "controller.listener.names=CONTROLLER",
+        world->small ? "controller.quorum.fetch.max.bytes=150"
+                     : "controller.quorum.fetch.max.bytes=1048576",
+        world->small ? "controller.quorum.fetch.snapshot.max.bytes=50"
+                     : "controller.quorum.fetch.snapshot.max.bytes=1048576",
+        world->keeps ? "metadata.max.retention.bytes=100000000" : "metadata.max.retention.bytes=0",
+        world->ages ? "metadata.max.retention.ms=5000" : "metadata.max.retention.ms=-1",
+        world->joins ? "controller.quorum.auto.join.enable=true"
+                     : "controller.quorum.auto.join.enable=false",
+        "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,"
+        "CONTROLLER:PLAINTEXT"};
     cr_assert_eq(config_load(node->machine, NULL, overrides, (int)ARRAY_LEN(overrides),
                              &node->config, &node->errmsg),
                  0, "%s", node->errmsg.text);
@@ -518,6 +524,87 @@ Test(quorum, without_a_majority_nothing_is_committed_nor_told) {
     world_free(world);
 }
 
+static void snapshot_all(struct world *world) {
+    for (int i = 0; i < world->count; i++) {
+        if (world->nodes[i].quorum != NULL) {
+            call(&world->nodes[i], do_snapshot);
+        }
+    }
+    sim_run(world->sim, 100, NULL);
+}
+
+static int64_t log_start(const struct world *world) {
+    return quorum_log_start(world->nodes[leader(world) - 1].quorum);
+}
+
+static int snapshot_files(struct world *world) {
+    char **names;
+    size_t count;
+    struct machine *machine = world->nodes[leader(world) - 1].machine;
+    cr_assert_eq(directory_list(machine, LOG_DIR, &names, &count), 0);
+    int found = 0;
+    for (size_t i = 0; i < count; i++) {
+        found += strstr(names[i], ".checkpoint") != NULL;
+    }
+    free(names);
+    return found;
+}
+
+Test(quorum, what_retention_keeps_is_fetched_from_the_log) {
+    struct world *world = world_new(14, 3, 0, true);
+    world->keeps = true;
+    start_all(world);
+    elect(world, 0);
+    propose(world, 5);
+    int away = leader(world) % 3 + 1;
+    kill_node(world, away, SIM_CRASH_POWER);
+    for (int i = 0; i < 3; i++) {
+        propose(world, 50);
+        snapshot_all(world);
+    }
+    snapshot_all(world); /* nothing new: none */
+    cr_assert_eq(log_start(world), 0);
+    cr_assert_eq(snapshot_files(world), 1 + 3);
+    start(world, away);
+    propose(world, 1);
+    cr_assert_eq(world->nodes[away - 1].snapshots, 0);
+    world_free(world);
+}
+
+Test(quorum, what_is_too_large_goes_but_for_the_last_snapshot) {
+    struct world *world = world_new(15, 3, 0, true);
+    start_all(world);
+    elect(world, 0);
+    propose(world, 50);
+    snapshot_all(world);
+    cr_assert_eq(log_start(world), 0, "it is the only one");
+    int64_t first = quorum_high_watermark(world->nodes[leader(world) - 1].quorum);
+    propose(world, 50);
+    snapshot_all(world);
+    cr_assert_gt(log_start(world), first);
+    cr_assert_eq(snapshot_files(world), 1 + 1);
+    world_free(world);
+}
+
+Test(quorum, what_is_too_old_goes_but_for_the_last_snapshot) {
+    struct world *world = world_new(16, 3, 0, true);
+    world->keeps = true;
+    world->ages = true;
+    start_all(world);
+    elect(world, 0);
+    propose(world, 50);
+    snapshot_all(world);
+    propose(world, 50);
+    snapshot_all(world);
+    cr_assert_eq(log_start(world), 0);
+    sim_run(world->sim, 6000, NULL);
+    propose(world, 1);
+    snapshot_all(world);
+    cr_assert_geq(log_start(world), 101);
+    cr_assert_eq(snapshot_files(world), 1 + 1);
+    world_free(world);
+}
+
 Test(quorum, who_was_away_for_long_gets_the_snapshot) {
     for (int dynamic = 0; dynamic < 2; dynamic++) {
         struct world *world = world_new(6, 3, 0, dynamic != 0);
@@ -526,13 +613,10 @@ Test(quorum, who_was_away_for_long_gets_the_snapshot) {
         propose(world, 5);
         int away = leader(world) % 3 + 1;
         kill_node(world, away, SIM_CRASH_POWER);
-        propose(world, 200);
-        for (int i = 0; i < 3; i++) {
-            if (world->nodes[i].quorum != NULL) {
-                call(&world->nodes[i], do_snapshot);
-            }
-        }
-        sim_run(world->sim, 100, NULL);
+        propose(world, 100);
+        snapshot_all(world);
+        propose(world, 100);
+        snapshot_all(world);
         propose(world, 3);
         start(world, away);
         propose(world, 3);
@@ -815,6 +899,7 @@ Test(quorum, a_random_life_keeps_what_was_committed) {
         struct world *world = world_new(seed, 3, 1, seed % 2 == 0);
         struct machine *dice = world->nodes[0].machine;
         world->small = seed % 3 == 0;
+        world->keeps = seed % 4 < 2;
         start_all(world);
         for (int step = 0; step < 60; step++) {
             random_step(world, dice);
