@@ -57,6 +57,7 @@ struct machine {
     struct random_stream timing;  /* of posts and work */
     struct random_stream faults;  /* of the disk */
 
+    int64_t work_delay_max_us;
     int64_t work_last_us;  /* work starts in order */
     int64_t work_extra_us; /* what the running work has waited for */
 

@@ -132,6 +132,10 @@ void shard_post(struct shard *shard, struct post *post, void (*fn)(struct post *
     sim_schedule(sim, at_us, shard, run_post, post, NULL);
 }
 
+void sim_slow_workers(struct machine *machine, int64_t delay_max_us) {
+    machine->work_delay_max_us = delay_max_us;
+}
+
 static void work_finished(void *arg) {
     struct work *work = arg;
     work->done(work);
@@ -139,7 +143,8 @@ static void work_finished(void *arg) {
 
 /* `run` happens at one instant, as a turn in which no shard is current; `done` when the time has
  * passed that its syncs took. What a sync made durable is so from the start of that time: a crash
- * in between finds more than was acknowledged, never less. */
+ * in between finds more than was acknowledged, never less. It is not so before: work_delay_max_us
+ * makes that time long. */
 static void work_start(void *arg) {
     struct work *work = arg;
     struct shard *shard = work->shard;
@@ -164,6 +169,9 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
     work->run = run;
     work->done = done;
     int64_t at_us = sim->now_us + random_stream_range(&machine->timing, 1, WORK_DELAY_MAX_US);
+    if (machine->work_delay_max_us > 0) {
+        at_us += random_stream_range(&machine->timing, 0, machine->work_delay_max_us);
+    }
     at_us = at_us > machine->work_last_us ? at_us : machine->work_last_us;
     machine->work_last_us = at_us;
     sim_schedule(sim, at_us, shard, work_start, work, NULL);

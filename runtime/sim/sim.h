@@ -42,6 +42,8 @@ struct sim_options {
     int64_t net_delay_max_us;
     int64_t sync_delay_min_us; /* of file_sync and directory_sync, on a worker */
     int64_t sync_delay_max_us;
+    int64_t
+        work_delay_max_us;  /* workers begin up to that much later: syncs have no effect before */
     int disk_fail_write;    /* -EIO */
     int disk_fail_sync;     /* -EIO, and what it covered is clean but lost */
     int64_t disk_bytes_max; /* per machine; -ENOSPC above it; 0 for no limit */
@@ -88,6 +90,9 @@ void sim_signal(struct machine *machine, int signum);
 /* Cuts or heals the network between two machines, in both directions; connections between them
  * stall and, when cut longer than 30 virtual seconds, break. */
 void sim_partition(struct machine *a, struct machine *b, bool cut);
+
+/* Workers of the machine begin up to that much later; what they sync is not durable before. */
+void sim_slow_workers(struct machine *machine, int64_t delay_max_us);
 
 /* Moves the wall clock of one machine. */
 void sim_wall_jump(struct machine *machine, int64_t delta_ms);

@@ -154,6 +154,7 @@ bool node_world_stop(struct node_world *world) {
     sim_call(world->sim, machine_shard(world->broker, 0), stop, world);
     run_until(world, &world->stopped, START_MS);
     bool stopped = world->stopped;
+    world->exit_code = machine_exit_code(world->broker);
     free_node(world);
     sim_machine_restart(world->broker);
     return stopped;

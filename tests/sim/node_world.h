@@ -45,7 +45,8 @@ void node_world_free(struct node_world *world);
 /* The node's exit code (0: it serves), NODE_WORLD_HANGS or NODE_WORLD_DIED. */
 int node_world_start(struct node_world *world);
 
-/* A clean stop: false when it hangs. The node is gone afterwards, its disk ready for the next. */
+/* A clean stop: false when it hangs, or the node took itself down meanwhile (exit_code). The node
+ * is gone afterwards, its disk ready for the next. */
 bool node_world_stop(struct node_world *world);
 
 /* kill -9, or the end of a node that did not start. */

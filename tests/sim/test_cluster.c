@@ -183,6 +183,69 @@ Test(cluster, nor_without_syncs_while_processes_die, .timeout = 600) {
     run_mix(&mix, 2);
 }
 
+/* ---- The moment after an acknowledgement ------------------------------------------------------
+ *
+ * What is acknowledged must lie on the disks of all in-sync replicas already. One node's disk is
+ * slow, the leader's or a follower's, and the power of all nodes goes with the event that brings
+ * the client its answer. Then the slow node comes back as the second of two: the controller, which
+ * takes the others for gone in the end, lets it lead with what its disk has kept.
+ */
+
+#define ROUNDS   8
+#define SLOW_US  50000
+#define FENCE_MS 15000 /* above broker.session.timeout.ms */
+
+static bool in_sync(struct cluster_world *world) {
+    return cluster_client_in_sync(world->client);
+}
+
+static void cut_all_with_next_ack(struct cluster_world *world) {
+    int64_t acknowledged = cluster_client_acknowledged(world->client);
+    int64_t deadline_us = sim_now_us(world->sim) + START_MS * INT64_C(1000);
+    while (cluster_client_acknowledged(world->client) == acknowledged && sim_step(world->sim)) {
+        if (sim_now_us(world->sim) > deadline_us) {
+            cluster_trouble(world, "nothing is acknowledged");
+            return;
+        }
+    }
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        cluster_world_kill(world, i, SIM_CRASH_POWER);
+    }
+}
+
+static void start_again(struct cluster_world *world, int slow) {
+    int first = (slow + 1 + (int)cluster_random(world, CLUSTER_NODES - 1)) % CLUSTER_NODES;
+    cluster_client_pause(world->client, true);
+    cluster_world_start(world, first);
+    cluster_world_run(world, (int64_t)cluster_random(world, 500));
+    cluster_world_start(world, slow);
+    cluster_world_run(world, FENCE_MS);
+    cluster_world_start(world, CLUSTER_NODES - first - slow);
+    cluster_client_pause(world->client, false); /* asks anew who is in sync */
+    cluster_world_until(world, "the in-sync replicas", HEAL_MS, in_sync);
+}
+
+Test(cluster, what_is_acknowledged_is_on_all_disks, .timeout = 600) {
+    const char *one = getenv("SIM_SEED");
+    uint64_t first = one != NULL ? (uint64_t)atoll(one) : 1;
+    uint64_t last = one != NULL ? first : seed_count(4);
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct cluster_world *world = start_world(seed, 1, NULL, 0);
+        cluster_world_until(world, "the in-sync replicas", HEAL_MS, in_sync);
+        for (int round = 0; round < ROUNDS && world->trouble[0] == '\0'; round++) {
+            int slow = random_node(world);
+            sim_slow_workers(world->nodes[slow].machine, SLOW_US);
+            cluster_world_run(world, (int64_t)cluster_random(world, 200));
+            cut_all_with_next_ack(world);
+            sim_slow_workers(world->nodes[slow].machine, 0);
+            if (world->trouble[0] == '\0') {
+                start_again(world, slow);
+            }
+        }
+        end_world(world, "power cut with an ack", seed);
+    }
+}
+
 Test(cluster, the_same_seed_is_the_same_run, .timeout = 600) {
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/assert.h"
+#include "broker/node.h"
 #include "protocol/records.h"
 #include "tests/sim/damage.h"
 
@@ -65,12 +66,12 @@ static bool goes_on(struct node_world *world, struct view *seen, const struct da
             return false;
         }
     }
-    if (!node_world_stop(world)) {
-        snprintf(why, 512, "the stop hangs");
+    bool stays = damage->kind == DAMAGE_UNREADABLE || damage->kind == DAMAGE_BAD_SECTORS;
+    if (!node_world_stop(world) && !(stays && world->exit_code == NODE_EXIT_FAILED)) {
+        snprintf(why, 512, "the stop hangs"); /* it may not be able to write its checkpoints */
         return false;
     }
     int code = node_world_start(world);
-    bool stays = damage->kind == DAMAGE_UNREADABLE || damage->kind == DAMAGE_BAD_SECTORS;
     if (code != 0) {
         snprintf(why, 512, "the second start: %d %.400s", code, world->last_error);
         return stays && code != NODE_WORLD_HANGS && world->error_lines > 0;
