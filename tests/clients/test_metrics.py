@@ -1,6 +1,8 @@
 """What /metrics says is what happened; what probes are told; and that nobody can keep them from it."""
 
 import contextlib
+import ctypes
+import os
 import signal
 import socket
 import subprocess
@@ -217,6 +219,46 @@ def test_a_node_that_stands_still_does_not_answer(new_broker):
         metrics_page.get(port, "/livez", timeout_s=1)
     node.process.send_signal(signal.SIGCONT)
     wait_until("an answer", lambda: metrics_page.status(port, "/livez") == 200)
+
+
+PTRACE_SEIZE, PTRACE_INTERRUPT, PTRACE_DETACH = 0x4206, 0x4207, 17
+WALL = 0x40000000
+
+
+@contextlib.contextmanager
+def threads_stopped(process):
+    """All threads but the first, which carries shard 0, stand still."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
+    stopped = []
+    for tid in map(int, os.listdir(f"/proc/{process.pid}/task")):
+        if tid == process.pid:
+            continue
+        if libc.ptrace(PTRACE_SEIZE, tid, None, None) != 0:
+            pytest.skip("may not stop threads: " + os.strerror(ctypes.get_errno()))
+        libc.ptrace(PTRACE_INTERRUPT, tid, None, None)
+        os.waitpid(tid, WALL)
+        stopped.append(tid)
+    try:
+        yield
+    finally:
+        for tid in stopped:
+            libc.ptrace(PTRACE_DETACH, tid, None, None)
+
+
+def test_a_loop_that_stands_still_is_told(new_broker):
+    port = harness.free_port()
+    node = new_broker(metrics_listener=f"127.0.0.1:{port}", num_shards=2).start()
+    assert metrics_page.status(port, "/livez") == 200
+    with threads_stopped(node.process):
+        for _ in range(2):
+            code, _, body = metrics_page.get(port, "/livez")
+            assert code == 503 and body == b"these loops do not come round: 1\n"
+        assert metrics_page.status(port, "/metrics") == 503
+        assert metrics_page.status(port, "/readyz") == 200
+    wait_until("life", lambda: metrics_page.status(port, "/livez") == 200)
+    assert metrics_page.page(port).value("barnabas_ready") == 1
+    assert node.stop() == 0
 
 
 def test_a_port_in_use_ends_the_start(new_broker, node, port):
