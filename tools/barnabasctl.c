@@ -1,11 +1,10 @@
 /*
  * barnabasctl: formats a broker's directories, looks at what it has, and what it costs, for people.
  *
- *     barnabasctl topic|group|produce|consume|config|cluster ...
+ *     barnabasctl topic|group|produce|consume|config|cluster|quorum ...
  *     barnabasctl log dump [--records] FILE...
  *     barnabasctl bench MODE [options]
  *     barnabasctl format|info|random-uuid [options]
- *     barnabasctl quorum BROKERS
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +16,6 @@
 #include "tools/format.h"
 #include "tools/kafka/kafka.h"
 #include "tools/log_dump.h"
-#include "tools/quorum_status.h"
 
 #define EXIT_OK    0
 #define EXIT_FAILS 1
@@ -83,8 +81,8 @@ static const struct command {
     {{"info", NULL}, info_main, "info -c FILE", "whose the log directories are"},
     {{"random-uuid", NULL}, random_uuid_main, "random-uuid", "an id for a cluster or a directory"},
     {{"quorum", NULL},
-     quorum_status_main,
-     "quorum HOST:PORT[,HOST:PORT]...",
+     quorum_main,
+     "quorum",
      "who leads the metadata quorum, and how far its voters are"},
 };
 

@@ -152,3 +152,19 @@ def test_a_leader_that_dies_is_not_noticed(only_barnabas):
         cluster.heal()
         [topic] = json.loads(ctl(cluster, "topic", "describe", "t", "--json"))
         assert sorted(topic["partitions"][0]["replicas"]) == [1, 2, 3]
+
+
+def test_the_quorum_is_told_by_whoever_knows(only_barnabas, broker):
+    def ask(*args):
+        done = subprocess.run(
+            [BARNABASCTL, "quorum", *args], capture_output=True, text=True, timeout=60
+        )
+        return done.returncode, done.stdout
+
+    nobody = f"127.0.0.1:{harness.free_port()}"
+    code, out = ask(f"{nobody},{broker.bootstrap}", "--json")
+    told = json.loads(out)
+    assert code == 0 and told["leader"] == 1
+    assert [(node["node"], node["role"]) for node in told["nodes"]] == [(1, "leader")]
+    assert "active controller: node 1" in ask("-b", broker.bootstrap)[1]
+    assert ask(nobody) == (1, "")

@@ -4,7 +4,8 @@
  * says what is wrong. The files under test are included, so that their messages go nowhere and
  * their connections are the input.
  *
- * Input: u8 what (modulo 4: bench, format, a topic for bench, the quorum's state), then arguments
+ * Input: u8 what (modulo 4: bench, format, a topic for bench, a client of a cluster, of which the
+ * next two bits choose the quorum, topics, a group or a consumer), then arguments
  * that end with a zero each, or for each answer u8 how (bit 0: the rest of the bytes as they are)
  * and [u16 length, dice of the message or bytes].
  */
@@ -28,6 +29,11 @@
 #define CALLS_MAX     40
 
 static FILE *nowhere;
+
+/* Nobody waits, in the files that are linked either. */
+int nanosleep(const struct timespec *time, struct timespec *left) {
+    return 0;
+}
 
 /* ---- A broker's answers ---------------------------------------------------------------------- */
 
@@ -103,17 +109,18 @@ static int fuzz_address(struct addrinfo **out) {
 #define freeaddrinfo(a)                  ((void)(a))
 #define send(fd, data, len, flags)       fuzz_send(data, len)
 #define recv(fd, data, len, flags)       fuzz_recv(data, len)
-#define nanosleep(time, left)            ((void)(time), 0)
 
 #include "tools/bench/options.c"
 #include "tools/client/rpc.c"
 #undef TIMEOUT_S
+#include "tools/admin/groups.h"
+#include "tools/admin/lag.h"
+#include "tools/admin/quorum.h"
+#include "tools/admin/reset.h"
 #include "tools/bench/topic.c"
-#define ask ask_broker
-#include "tools/quorum_status.c"
-#undef ask
-#undef HOST_MAX
 #include "tools/format_options.h"
+#include "tools/stream/consumer.h"
+#include "tools/stream/member.h"
 
 /* ---- What is tried --------------------------------------------------------------------------- */
 
@@ -180,10 +187,80 @@ static void try_topic(void) {
     rpc_close(&rpc);
 }
 
-static void try_quorum(void) {
-    char list[] = "first:9092,second:9092";
-    char *argv[] = {list, NULL};
-    (void)quorum_status_main(1, argv);
+static bool count_record(void *ctx, const struct incoming *incoming) {
+    ASSERT(incoming->record->offset >= 0);
+    return ++*(int *)ctx < 1000;
+}
+
+/* A consumer that is a member of a group, and its records. */
+static void try_consumer(struct client *client) {
+    struct slice topic = SLICE_LIT("aa");
+    struct consumer_options options = CONSUMER_OPTIONS_DEFAULT;
+    options.read_committed = true;
+    struct consumer consumer;
+    struct member member;
+    int16_t code;
+    int records = 0;
+    consumer_init(&consumer, client, &options);
+    consumer.record = count_record;
+    consumer.ctx = &records;
+    member_init(&member, client, SLICE_LIT("g"), &topic, 1);
+    (void)member_join(&member, &consumer, START_TAIL(1));
+    if (consumer.count == 0) {
+        consumer_add(&consumer, topic, 0, 0);
+        consumer_add(&consumer, topic, 1, 0);
+    }
+    for (int i = 0; i < 4 && consumer_poll(&consumer, &code) >= 0; i++) {
+        (void)member_keep(&member, &consumer, START_TAIL(1), true);
+    }
+    (void)member_commit(&member, &consumer);
+    member_leave(&member);
+    member_release(&member);
+    consumer_release(&consumer);
+}
+
+static void try_group(struct client *client) {
+    struct group_list groups;
+    struct reset_list plan = {NULL, 0};
+    struct lag_list lag = {NULL, 0};
+    int16_t code;
+    (void)groups_list(client, &groups);
+    const struct describe_groups_response_described_group *group =
+        group_describe(client, SLICE_LIT("g"), NULL, &code);
+    if (group != NULL && group_lag(client, group, &lag, &code)) {
+        for (size_t i = 0; i < lag.count; i++) {
+            (void)lag_of(&lag.items[i]);
+        }
+    }
+    if (reset_add_topic(client, "aa:0,1", &plan) == 0 &&
+        reset_compute(client, SLICE_LIT("g"), RESET_BY_SHIFT, -1, &plan) == 0) {
+        (void)reset_commit(client, SLICE_LIT("g"), &plan);
+    }
+}
+
+static void try_cluster(uint8_t what) {
+    const struct describe_quorum_response_partition_data *quorum;
+    struct topic_list topics;
+    struct slice topic = SLICE_LIT("aa");
+    struct client client;
+    client_init(&client, "first:9092,second:9092", "fuzz");
+    switch (what / 4 % 4) {
+    case 0:
+        (void)quorum_describe(&client, &quorum);
+        break;
+    case 1:
+        if (topics_all(&client, &topics)) {
+            (void)topic_find(&topics, topic);
+        }
+        (void)topics_describe(&client, &topic, 1, 1, &topics);
+        break;
+    case 2:
+        try_group(&client);
+        break;
+    default:
+        try_consumer(&client);
+    }
+    client_release(&client);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -206,7 +283,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         try_topic();
         break;
     default:
-        try_quorum();
+        try_cluster(what);
     }
     return 0;
 }

@@ -55,6 +55,7 @@ int topic_main(int argc, char **argv);
 int group_main(int argc, char **argv);
 int config_main(int argc, char **argv);
 int cluster_main(int argc, char **argv);
+int quorum_main(int argc, char **argv);
 int produce_main(int argc, char **argv);
 int consume_main(int argc, char **argv);
 

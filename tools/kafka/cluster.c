@@ -7,10 +7,9 @@
 #include "protocol/generated/api_versions_response.h"
 #include "protocol/generated/describe_cluster_request.h"
 #include "protocol/generated/describe_cluster_response.h"
-#include "protocol/generated/describe_quorum_request.h"
-#include "protocol/generated/describe_quorum_response.h"
 #include "protocol/generated/unregister_broker_request.h"
 #include "protocol/generated/unregister_broker_response.h"
+#include "tools/admin/quorum.h"
 #include "tools/format_options.h"
 #include "tools/kafka/kafka.h"
 
@@ -245,36 +244,6 @@ int kafka_cluster(struct kafka_call *call) {
 
 typedef const struct describe_quorum_response_replica_state replica_view;
 
-static const struct describe_quorum_response *
-ask_quorum(struct kafka_call *call, const struct describe_quorum_response_partition_data **out) {
-    struct describe_quorum_request_partition_data partition =
-        describe_quorum_request_partition_data_defaults;
-    struct describe_quorum_request_topic_data topic = describe_quorum_request_topic_data_defaults;
-    topic.topic_name = SLICE_LIT("__cluster_metadata");
-    topic.partitions = &partition;
-    topic.partitions_count = 1;
-    struct describe_quorum_request request;
-    message_init(&describe_quorum_request_desc, &request);
-    request.topics = &topic;
-    request.topics_count = 1;
-    const struct describe_quorum_response *response =
-        client_call(&call->client, CLIENT_ANY, API_DESCRIBE_QUORUM, VERSION_MAX, &request, NULL);
-    if (response == NULL) {
-        return NULL;
-    }
-    int16_t code = response->error_code;
-    bool there = response->topics_count == 1 && response->topics[0].partitions_count == 1;
-    if (code == ERROR_NONE && there) {
-        *out = &response->topics[0].partitions[0];
-        code = (*out)->error_code;
-    }
-    if (code != ERROR_NONE || !there) {
-        client_fail(&call->client, code, response->error_message);
-        return NULL;
-    }
-    return response;
-}
-
 /* [{"id": 1, "directoryId": "...", "endpoints": ["CONTROLLER://host:9093"]}] */
 static void print_replicas(const char *title, const struct describe_quorum_response *response,
                            replica_view *replicas, int32_t count) {
@@ -385,7 +354,7 @@ int kafka_metadata_quorum(struct kafka_call *call) {
         return kafka_usage(call, "One of --status or --replication must be specified with describe "
                                  "sub-command");
     }
-    const struct describe_quorum_response *response = ask_quorum(call, &p);
+    const struct describe_quorum_response *response = quorum_describe(&call->client, &p);
     if (response == NULL) {
         return fail(call);
     }
