@@ -20,6 +20,8 @@ import subprocess
 import threading
 import time
 
+from confluent_kafka.admin import NewTopic
+
 BRIDGE = "barnabas0"
 NETWORK = "10.231.0"
 LIMIT_S = 120  # generous: of what takes a second or two
@@ -57,6 +59,10 @@ def until(condition, what):
             return found
         assert time.monotonic() - begin < LIMIT_S, f"waited {LIMIT_S} s: {what}"
         time.sleep(0.05)
+
+
+def topic(name, partitions, replicas):
+    return NewTopic(name, num_partitions=partitions, replication_factor=replicas)
 
 
 class Network:
@@ -211,15 +217,21 @@ class Pod:
         with open(self.log, "wb") as log:
             return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
-    def start(self):
-        """Until its container runs; ready() says when it is."""
-        self.starts += 1
+    def dns_name(self):
+        return self.cluster.names_of(self)[0]
+
+    def join_network(self):
         self.holder = subprocess.Popen(["unshare", "--net", "sleep", "infinity"])
         until(lambda: os.readlink(f"/proc/{self.holder.pid}/ns/net") !=
               os.readlink("/proc/self/ns/net"), "a network namespace")
         self.address = self.cluster.network.connect(self.holder.pid)
-        self.make_volumes()
         self.cluster.network.resolve(self.address, self.cluster.names_of(self))
+
+    def start(self):
+        """Until its container runs; ready() says when it is."""
+        self.starts += 1
+        self.join_network()
+        self.make_volumes()
         for container in self.spec.get("initContainers", []):
             process = self.launch(container)
             assert process.wait(LIMIT_S) == 0, f"{self.name}: {self.log.read_text()}"
@@ -256,6 +268,7 @@ class Pod:
 
     def kill(self):
         if self.process is not None and self.process.poll() is None:
+            self.process.terminate()  # of runc: what it runs is told
             subprocess.run(["runc", "--root", str(self.cluster.directory / "runc"), "kill",
                             self.process.args[-1], "KILL"], capture_output=True)
             self.process.wait(LIMIT_S)
@@ -275,6 +288,7 @@ class Cluster:
         self.root = root
         self.path = path
         self.limits = True
+        self.make_pod = Pod
         self.network = Network(self.directory)
         self.objects = {}
         self.pods = {}
@@ -290,7 +304,7 @@ class Cluster:
         assert self.object("Service", service)["spec"]["publishNotReadyAddresses"]
         namespace = pod.owner["metadata"]["namespace"]
         domain = f"{namespace}.svc.cluster.local"
-        return [f"{pod.name}.{service}.{domain}", f"kafka.{domain}", "kafka"]
+        return [f"{pod.name}.{service}.{domain}", pod.name, f"kafka.{domain}", "kafka"]
 
     def apply(self, rendering):
         """What `helm upgrade` sends; Secrets that exist keep their data, as the chart looks them up."""
@@ -309,7 +323,7 @@ class Cluster:
         for stateful in self.stateful_sets():
             assert stateful["spec"]["podManagementPolicy"] == "Parallel"
             for ordinal in range(stateful["spec"]["replicas"]):
-                pod = Pod(self, stateful, ordinal)
+                pod = self.make_pod(self, stateful, ordinal)
                 self.pods[pod.name] = pod
         for pod in self.pods.values():
             thread = threading.Thread(target=pod.start)

@@ -182,13 +182,25 @@ config=/config/server.properties
 {{- end }}
 {{- if and (eq .role "controller") (ne (int $values.kraftVersion) 0) }}
 
+# Directory ids of Bitnami's chart are 22 letters at random: Kafka drops the last four bits.
+id_of() {
+    id=$(cat "/kraft/controller-$1-id")
+    case $id in
+    *[A-P]) id=${id%?}A ;;
+    *[Q-Za-f]) id=${id%?}Q ;;
+    *[g-v]) id=${id%?}g ;;
+    *) id=${id%?}w ;;
+    esac
+    printf '%s' "$id"
+}
+
 # A node whose disk is new is a first controller only while there is no quorum: later it joins as a
 # new voter, which takes the place of the one whose disk was lost.
 others=
 voters=
 {{- range $i := until (int $values.controller.replicaCount) }}
 host={{ include "barnabas.pool" $ }}-{{ $i }}.{{ include "barnabas.domain" $ }}
-voters=$voters,{{ add $i (int $values.controller.minId) }}@$host:{{ int $values.listeners.controller.containerPort }}:$(cat /kraft/controller-{{ $i }}-id)
+voters=$voters,{{ add $i (int $values.controller.minId) }}@$host:{{ int $values.listeners.controller.containerPort }}:$(id_of {{ $i }})
 [ "$ordinal" = {{ $i }} ] || others=$others,$host:{{ int (ternary $values.listeners.controller.containerPort $values.listeners.client.containerPort $values.controller.controllerOnly) }}
 {{- end }}
 if [ -n "$others" ] && barnabasctl quorum "${others#,}" >/dev/null 2>&1; then
