@@ -76,3 +76,15 @@ def test_dump_log_decodes_the_log(directory):
     assert "LeaderChange" in text and "isvalid: false" not in text.lower()
     names = {r["data"]["name"] for r in payloads(text) if r["type"] == "TOPIC_RECORD"}
     assert names == {"seen-1", "seen-2"}
+
+
+def test_a_snapshot_is_written_by_age(new_broker):
+    broker = new_broker(**{"metadata.log.max.snapshot.interval.ms": 300}).start()
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.create_topics([NewTopic("aged", 1, 1)])["aged"].result(30)
+    found = broker.data / "__cluster_metadata-0"
+    deadline = time.monotonic() + 60
+    while len(snapshots(found)) == 0 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    broker.stop()
+    assert '"name":"aged"' in dump(snapshots(found)[-1])
