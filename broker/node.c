@@ -2,8 +2,8 @@
  * Start and stop are chains of steps on shard 0, each begun from the callback of the one before:
  *
  *   log dirs opened -> quorum joined, controller listeners opened -> caught up with the quorum ->
- *   logs loaded -> coordinators started on every shard -> broker registered -> listeners
- *   opened -> unfenced, configured topics ensured
+ *   logs loaded -> coordinators started on every shard -> broker registered -> unfenced ->
+ *   listeners opened -> configured topics ensured
  *
  *   the controller lets the broker go -> listeners closed -> coordinators closed on every shard ->
  *   metadata log closed -> logs closed, checkpoints and clean-shutdown markers written
@@ -263,12 +263,8 @@ static void topics_ensured(void *ctx, int result) {
 
 /* A node alone has its topics when it says that it has started. In a cluster they may have to wait
  * for brokers that start after this one. */
-static void ensure_topics(void *ctx) {
-    struct node *node = ctx;
+static void ensure_topics(struct node *node) {
     struct node_start *start = node->start;
-    if (!step_to(node, STEP_TOPICS)) {
-        return;
-    }
     if (!config_is_alone(node->config)) {
         running(node);
     }
@@ -277,18 +273,26 @@ static void ensure_topics(void *ctx) {
     }
 }
 
-static void open_to_clients(void *ctx, int result) {
+/* Not before this broker is unfenced: until then it would tell clients of a cluster without brokers
+ * and without a controller, which some believe for half a minute. */
+static void open_to_clients(void *ctx) {
     struct node *node = ctx;
-    if (!step_failed(node, result, NODE_EXIT_METADATA) && step_to(node, STEP_UNFENCE) &&
-        open_listeners(node, API_SCOPE_BROKER)) {
-        lifecycle_unfence(node->lifecycle, ensure_topics, node);
+    if (step_to(node, STEP_TOPICS) && open_listeners(node, API_SCOPE_BROKER)) {
+        ensure_topics(node);
+    }
+}
+
+static void unfence_broker(void *ctx, int result) {
+    struct node *node = ctx;
+    if (!step_failed(node, result, NODE_EXIT_METADATA) && step_to(node, STEP_UNFENCE)) {
+        lifecycle_unfence(node->lifecycle, open_to_clients, node);
     }
 }
 
 static void register_broker(struct node *node) {
     if (step_to(node, STEP_REGISTER)) {
         log_manager_start(node->log_manager);
-        lifecycle_register(node->lifecycle, &node->start->errmsg, open_to_clients, node);
+        lifecycle_register(node->lifecycle, &node->start->errmsg, unfence_broker, node);
     }
 }
 

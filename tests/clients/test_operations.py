@@ -36,6 +36,23 @@ def test_topics_cannot_be_deleted_where_that_is_disabled(strict, topic):
     assert topic_errors(strict.port, topic, create=False) == (0, 1)
 
 
+def first_metadata(port):
+    """What the first request that gets an answer is told: (controller, number of brokers)."""
+    while True:
+        with contextlib.suppress(OSError, EOFError), wire.Wire(port) as connection:
+            answer = connection.ask("Metadata", 9, {"Topics": []})
+            return answer["ControllerId"], len(answer["Brokers"])
+
+
+def test_the_first_client_of_a_start_is_told_of_a_broker_and_a_controller(new_broker):
+    """A client that is told of neither waits for its next refresh of metadata."""
+    broker = new_broker()
+    for _ in range(10):
+        broker.start(wait=False)
+        assert first_metadata(broker.port) == (1, 1)
+        broker.kill()
+
+
 def test_no_topic_is_made_by_asking_where_that_is_disabled(strict, topic):
     for _ in range(3):
         assert topic_errors(strict.port, topic, create=True) == (3, 0)
