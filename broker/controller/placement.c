@@ -86,10 +86,11 @@ struct verdict place_replicas(struct decision *d, int32_t partition_count,
     int32_t *order = (int32_t *)arena_array(d->arena, (size_t)(registered + 1), sizeof(int32_t));
     int active = in_turn(d->image, false, order);
     int usable = active + in_turn(d->image, true, order + active);
-    if (replication_factor > registered || replication_factor > usable) {
-        return verdict_printf(d, ERROR_INVALID_REPLICATION_FACTOR,
-                              "Replication factor %d is more than the %d registered brokers",
-                              replication_factor, registered);
+    if (replication_factor > usable) {
+        return verdict_printf(
+            d, ERROR_INVALID_REPLICATION_FACTOR,
+            "Replication factor %d is more than the %d brokers that take replicas",
+            replication_factor, usable);
     }
     if (active == 0) {
         return verdict(ERROR_INVALID_REPLICATION_FACTOR, "All brokers are fenced");
