@@ -33,8 +33,8 @@ class Proxy:
     def __exit__(self, *_):
         self.wake_write.send(b"x")
         self.thread.join()
-        for link in set(self.connections.values()):
-            self._close(link)
+        while self.connections:
+            self._close(next(iter(self.connections.values())))
         for s in (self.listener, self.wake_read, self.wake_write):
             s.close()
         self.selector.close()
