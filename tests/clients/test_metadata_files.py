@@ -40,6 +40,16 @@ def shell(path, *command):
     return harness.run_tool("kafka-metadata-shell", "--snapshot", path, *command).stdout
 
 
+def shown(path, complete, *command):
+    """What the shell says once it has read the file: it reads batch by batch beside the command, which
+    may come first."""
+    for _ in range(20):
+        text = shell(path, *command)
+        if complete(text):
+            break
+    return text
+
+
 def dump(path):
     args = ["--cluster-metadata-decoder", "--deep-iteration", "--files", path]
     return harness.run_tool("kafka-dump-log", *args).stdout
@@ -52,13 +62,14 @@ def payloads(text):
 @pytest.mark.parametrize("kind", ["snapshot", "log"])
 def test_the_metadata_shell_shows_topics_and_brokers(directory, kind):
     path = snapshots(directory)[-1] if kind == "snapshot" else directory / LOG
-    found = shell(path, "find", "/image/topics/byName").splitlines()
-    for topic in ("seen-1", "seen-2"):
-        assert [f"/image/topics/byName/{topic}/{i}" in found for i in range(PARTITIONS)] == [True] * PARTITIONS
-    partition = shell(path, "cat", "/image/topics/byName/seen-2/7")
+    names = [f"/image/topics/byName/seen-{i}/{p}" for i in (1, 2) for p in range(PARTITIONS)]
+    found = shown(path, lambda text: set(names) <= set(text.splitlines()), "find", "/image/topics/byName")
+    assert set(names) <= set(found.splitlines())
+    partition = shown(path, lambda text: "No such file" not in text, "cat", "/image/topics/byName/seen-2/7")
     assert "PartitionRegistration(replicas=[1]" in partition and "isr=[1]" in partition
-    assert "BrokerRegistration(id=1" in shell(path, "tree", "/image/cluster")
-    assert "12345" in shell(path, "tree", "/image/configs")
+    cluster = shown(path, lambda text: "BrokerRegistration" in text, "tree", "/image/cluster")
+    assert "BrokerRegistration(id=1" in cluster
+    assert "12345" in shown(path, lambda text: "12345" in text, "tree", "/image/configs")
 
 
 def test_dump_log_decodes_a_snapshot(directory):

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "broker/controller/controller_channel.h"
+#include "broker/metrics/meters.h"
 #include "broker/replica/log_manager.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replica_manager.h"
@@ -107,6 +108,7 @@ Test(replica_manager, closing_waits_for_a_log_on_its_way_and_keeps_the_offsets) 
     cr_assert_eq(found, 1);
     arena_release(&arena);
     replica_manager_free(manager);
+    meters_free(world.node.shards[0].meters);
     hmap_release(&world.image.topics_by_id);
     world_init(1, true);
 }
