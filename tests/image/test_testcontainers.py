@@ -45,7 +45,8 @@ def java(run_script, script_path="/tmp/testcontainers_start.sh", marker=None, be
         env = dict(JAVA_VARIABLES)
         if voters:  # some releases set them
             env["KAFKA_CONTROLLER_QUORUM_VOTERS"] = "1@localhost:9094"
-        command = f"while [ ! -f {waited} ]; do sleep 0.1; done; {script_path}"
+        # The modules ask with -f: Docker puts the file there with its mode at once, podman does not.
+        command = f"while [ ! -x {waited} ]; do sleep 0.1; done; {script_path}"
         container = Container("sh", "-c", command, env=env, network=network)
         container.start()
         advertised = f"PLAINTEXT://{address}:9092,BROKER://{container.hostname()}:9093"
@@ -60,7 +61,7 @@ def java(run_script, script_path="/tmp/testcontainers_start.sh", marker=None, be
 
 def go(network, address, voters):
     path = "/usr/sbin/testcontainers_start.sh"
-    command = f"while [ ! -f {path} ]; do sleep 0.1; done; bash {path}"
+    command = f"while [ ! -x {path} ]; do sleep 0.1; done; bash {path}"
     container = Container("-c", command, env=GO_VARIABLES, network=network, entrypoint="sh")
     container.start()
     script = f"""#!/bin/bash
