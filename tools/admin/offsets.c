@@ -105,9 +105,10 @@ static bool to_be_asked(const struct offset_query *q) {
            q->code == ERROR_LEADER_NOT_AVAILABLE || q->code == ERROR_OFFSET_NOT_AVAILABLE;
 }
 
-/* One round: finds the leaders, asks each once. */
+/* One round: finds the leaders, asks each once. *silent: one did not answer, it may have died and
+ * the metadata not know yet; its queries are still to be asked. */
 static bool ask_all(struct client *client, struct offset_query *queries, size_t count,
-                    bool read_committed) {
+                    bool read_committed, bool *silent) {
     struct slice *names = arena_array(&client->answers, count, sizeof(*names));
     int32_t name_count = 0;
     for (size_t i = 0; i < count; i++) {
@@ -145,7 +146,10 @@ static bool ask_all(struct client *client, struct offset_query *queries, size_t 
         }
         qsort(group, n, sizeof(struct offset_query *), by_topic);
         if (!ask(client, metadata->brokers[b].node_id, group, n, read_committed)) {
-            return false;
+            *silent = true;
+            for (size_t i = 0; i < n; i++) {
+                group[i]->code = UNASKED;
+            }
         }
     }
     return true;
@@ -158,8 +162,10 @@ bool offsets_list(struct client *client, struct offset_query *queries, size_t co
         queries[i].offset = -1;
     }
     int attempt = 0;
+    bool silent = false;
     for (bool again = count > 0; again;) {
-        if (!ask_all(client, queries, count, read_committed)) {
+        silent = false;
+        if (!ask_all(client, queries, count, read_committed, &silent)) {
             return false;
         }
         again = false;
@@ -173,5 +179,5 @@ bool offsets_list(struct client *client, struct offset_query *queries, size_t co
             queries[i].code = ERROR_LEADER_NOT_AVAILABLE;
         }
     }
-    return true;
+    return !silent;
 }
