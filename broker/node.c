@@ -335,11 +335,7 @@ void node_start(struct node *node, void (*started)(void *ctx, int exit_code), vo
     start->started_ctx = ctx;
     start->round.node = node;
     start->began_ns = clock_now_ns(node->machine);
-    uint8_t random[16];
-    do {
-        random_fill(node->machine, random, sizeof(random));
-        node->incarnation_id = uuid_from_random(random);
-    } while (uuid_is_reserved(node->incarnation_id));
+    node->incarnation_id = random_uuid(node->machine);
     int failed = metrics_open(node->metrics, &start->errmsg);
     if (!step_failed(node, failed, NODE_EXIT_LISTENER)) {
         log_manager_open(node->log_manager, &start->errmsg, join_quorum, node);

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/uuid.h"
 
 struct machine;
 struct shard;
@@ -103,6 +104,9 @@ void process_usage(struct machine *machine, struct process_usage *out);
 /* Any thread. Of cryptographic quality on the real machine, from the seed in the simulation. */
 void random_fill(struct machine *machine, void *out, size_t len);
 uint64_t random_u64(struct machine *machine);
+
+/* An id that Kafka could have drawn: version 4 and not reserved. */
+struct uuid random_uuid(struct machine *machine);
 
 /* Uniform in [0, bound); bound > 0. */
 uint64_t random_below(struct machine *machine, uint64_t bound);

@@ -143,16 +143,6 @@ static struct slice controller_listener_name(const struct format *format) {
     return comma == NULL ? names : slice_make(names.data, (size_t)(comma - names.data));
 }
 
-static struct uuid draw_id(struct machine *machine) {
-    uint8_t random[16];
-    struct uuid id;
-    do {
-        random_fill(machine, random, sizeof(random));
-        id = uuid_from_random(random);
-    } while (uuid_is_reserved(id));
-    return id;
-}
-
 static bool take_voters(struct format *format) {
     struct format_options *options = &format->options;
     bool fixed = config_string(format->config, CONFIG_CONTROLLER_QUORUM_VOTERS).len > 0;
@@ -176,7 +166,7 @@ static bool take_voters(struct format *format) {
         }
         options->voters[0] = (struct format_voter){
             .id = format->node_id,
-            .directory_id = draw_id(format->machine),
+            .directory_id = random_uuid(format->machine),
             .host = slice_str(listener->host[0] == '\0' ? "localhost" : listener->host),
             .port = (uint16_t)listener->port,
         };
@@ -397,7 +387,7 @@ static bool write_dir(struct format *format, const struct dir *dir) {
            release_name(format->metadata_version));
     struct meta_properties meta = {
         .node_id = format->node_id,
-        .directory_id = own != NULL ? own->directory_id : draw_id(format->machine),
+        .directory_id = own != NULL ? own->directory_id : random_uuid(format->machine),
     };
     int len = snprintf(meta.cluster_id, sizeof(meta.cluster_id), "%s", format->options.cluster_id);
     if (len < 0 || (size_t)len >= sizeof(meta.cluster_id)) {
@@ -520,7 +510,7 @@ int random_uuid_main(int argc, char **argv) {
     }
     struct machine *machine = machine_new(1, 1);
     char text[UUID_TEXT_LEN + 1];
-    puts(uuid_format(draw_id(machine), text));
+    puts(uuid_format(random_uuid(machine), text));
     machine_free(machine);
     return EXIT_SUCCESS;
 }

@@ -8,22 +8,12 @@
 #include "protocol/generated/get_telemetry_subscriptions_request.h"
 #include "protocol/generated/get_telemetry_subscriptions_response.h"
 
-static struct uuid draw_id(struct machine *machine) {
-    uint8_t random[16];
-    struct uuid id;
-    do {
-        random_fill(machine, random, sizeof(random));
-        id = uuid_from_random(random);
-    } while (uuid_is_reserved(id));
-    return id;
-}
-
 static void get(struct request *request) {
     int8_t accepted[] = {COMPRESSION_ZSTD, COMPRESSION_LZ4, COMPRESSION_GZIP, COMPRESSION_SNAPPY};
     const struct get_telemetry_subscriptions_request *body = request->body;
     struct node *node = request->at->node;
-    struct uuid id =
-        uuid_is_zero(body->client_instance_id) ? draw_id(node->machine) : body->client_instance_id;
+    struct uuid id = uuid_is_zero(body->client_instance_id) ? random_uuid(node->machine)
+                                                            : body->client_instance_id;
     struct client_attributes *client = request->context;
     telemetry_client_set_id(client, id, &request->arena);
     struct telemetry_subscription subscription;

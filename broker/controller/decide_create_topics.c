@@ -218,10 +218,8 @@ static void echo_configs(struct decision *d,
 static struct uuid draw_topic_id(const struct decision *d) {
     struct uuid id;
     do {
-        uint8_t random[16];
-        random_fill(d->machine, random, sizeof(random));
-        id = uuid_from_random(random);
-    } while (uuid_is_reserved(id) || image_topic_by_id(d->image, id) != NULL);
+        id = random_uuid(d->machine);
+    } while (image_topic_by_id(d->image, id) != NULL);
     return id;
 }
 

@@ -132,16 +132,6 @@ static int check_owner(const struct log_dir *dir, const struct identity *identit
     return 0;
 }
 
-static struct uuid draw_id(struct machine *machine) {
-    uint8_t random[16];
-    struct uuid id;
-    do {
-        random_fill(machine, random, sizeof(random));
-        id = uuid_from_random(random);
-    } while (uuid_is_reserved(id));
-    return id;
-}
-
 /* Gives the dir an identity, or completes the one of an older release. */
 static int write_identity(struct log_dir *dir, struct identity *identity, struct errmsg *errmsg) {
     struct node *node = dir->manager->node;
@@ -151,7 +141,7 @@ static int write_identity(struct log_dir *dir, struct identity *identity, struct
     }
     identity->meta.node_id = node->id;
     memcpy(identity->meta.cluster_id, node->cluster_id, sizeof(node->cluster_id));
-    identity->meta.directory_id = draw_id(node->machine);
+    identity->meta.directory_id = random_uuid(node->machine);
     /* The process that made the dir may have been killed before it had synced the dir's name. Where
      * the parent may not be read, it was not this node that made it. */
     int err = directory_sync_parent(node->machine, dir->path);
@@ -196,7 +186,7 @@ static int settle_cluster(struct node *node, const struct log_dir *dir,
         return 0;
     }
     if (config_is_alone(node->config)) {
-        uuid_format(draw_id(node->machine), node->cluster_id);
+        uuid_format(random_uuid(node->machine), node->cluster_id);
         return 0;
     }
     errmsg_set(errmsg,
