@@ -83,33 +83,6 @@ static bool consumer_property(void *ctx, struct slice key, struct slice value) {
     return kafka_client_property(console->call, key, value);
 }
 
-static bool each_property(struct console *console, const char *option, void *ctx,
-                          bool (*take)(void *ctx, struct slice key, struct slice value)) {
-    const char *text;
-    for (size_t i = 0; (text = options_nth(&console->call->options, option, i)) != NULL; i++) {
-        const char *equals = strchrnul(text, '=');
-        if (!take(ctx, slice_make(text, (size_t)(equals - text)),
-                  slice_str(*equals == '=' ? equals + 1 : ""))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void warn_of(const struct kafka_call *call, const char *old, const char *name) {
-    for (int i = 0; i < call->argc; i++) {
-        const char *arg = call->argv[i];
-        size_t len = strlen(old);
-        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, old, len) == 0 &&
-            (arg[2 + len] == '\0' || arg[2 + len] == '=')) {
-            printf("Option --%s is deprecated and will be removed in a future version. Use --%s "
-                   "instead.\n",
-                   old, name);
-            return;
-        }
-    }
-}
-
 /* The offset option; false after a message. */
 static bool take_start(struct console *console) {
     const struct options *options = &console->call->options;
@@ -159,9 +132,9 @@ static bool take_deserializers(struct console *console) {
 
 static bool configure(struct console *console) {
     const struct options *options = &console->call->options;
-    warn_of(console->call, "property", "formatter-property");
-    warn_of(console->call, "consumer-property", "command-property");
-    warn_of(console->call, "consumer.config", "command-config");
+    kafka_warn_of_old(console->call, "Option", "property", "formatter-property");
+    kafka_warn_of_old(console->call, "Option", "consumer-property", "command-property");
+    kafka_warn_of_old(console->call, "Option", "consumer.config", "command-config");
     console->topic = options_get(options, "topic", NULL);
     console->include = options_get(options, "include", NULL);
     console->group = options_get(options, "group", NULL);
@@ -185,12 +158,13 @@ static bool configure(struct console *console) {
            options_i64(options, "max-messages", &console->max_messages) &&
            options_i64(options, "timeout-ms", &console->timeout_ms) && take_start(console) &&
            (file == NULL || kafka_properties(console->call, file, consumer_property, console)) &&
-           each_property(console, "command-property", console, consumer_property) &&
+           kafka_each_property(console->call, "command-property", console, consumer_property) &&
            take_isolation(console) && take_deserializers(console) &&
            (formatter == NULL || formatter_choose(&console->formatter, formatter)) &&
            (formatter_file == NULL || kafka_properties(console->call, formatter_file,
                                                        formatter_property, &console->formatter)) &&
-           each_property(console, "formatter-property", &console->formatter, formatter_property);
+           kafka_each_property(console->call, "formatter-property", &console->formatter,
+                               formatter_property);
 }
 
 /* ---- Subscribing ----------------------------------------------------------------------------- */

@@ -148,39 +148,11 @@ static bool reader_property(void *ctx, struct slice key, struct slice value) {
     return true;
 }
 
-/* All "key=value" of an option. */
-static bool each_property(struct console *console, const char *option,
-                          bool (*take)(void *ctx, struct slice key, struct slice value)) {
-    const char *text;
-    for (size_t i = 0; (text = options_nth(&console->call->options, option, i)) != NULL; i++) {
-        const char *equals = strchrnul(text, '=');
-        if (!take(console, slice_make(text, (size_t)(equals - text)),
-                  slice_str(*equals == '=' ? equals + 1 : ""))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* Whether an option was given by its old name; Kafka's tools warn of it. */
-static void warn_of(const struct kafka_call *call, const char *old, const char *name) {
-    for (int i = 0; i < call->argc; i++) {
-        const char *arg = call->argv[i];
-        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, old, strlen(old)) == 0 &&
-            (arg[2 + strlen(old)] == '\0' || arg[2 + strlen(old)] == '=')) {
-            printf("Warning: --%s is deprecated and will be removed in a future version. Use --%s "
-                   "instead.\n",
-                   old, name);
-            return;
-        }
-    }
-}
-
 static bool configure(struct console *console) {
     const struct options *options = &console->call->options;
-    warn_of(console->call, "property", "reader-property");
-    warn_of(console->call, "producer-property", "command-property");
-    warn_of(console->call, "producer.config", "command-config");
+    kafka_warn_of_old(console->call, "Warning:", "property", "reader-property");
+    kafka_warn_of_old(console->call, "Warning:", "producer-property", "command-property");
+    kafka_warn_of_old(console->call, "Warning:", "producer.config", "command-config");
     int64_t batch = 0, block = console->options.block_ms, timeout = console->options.timeout_ms;
     if (!options_i64(options, "batch-size", &batch) ||
         !options_i64(options, "max-block-ms", &block) ||
@@ -205,8 +177,8 @@ static bool configure(struct console *console) {
         return false;
     }
     return (acks == NULL || set_acks(console, acks)) &&
-           each_property(console, "command-property", producer_property) &&
-           each_property(console, "reader-property", reader_property);
+           kafka_each_property(console->call, "command-property", console, producer_property) &&
+           kafka_each_property(console->call, "reader-property", console, reader_property);
 }
 
 /* ---- Lines ----------------------------------------------------------------------------------- */

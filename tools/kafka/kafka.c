@@ -192,6 +192,34 @@ bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *c
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
+bool kafka_each_property(const struct kafka_call *call, const char *option, void *ctx,
+                         bool (*take)(void *ctx, struct slice key, struct slice value)) {
+    const char *text;
+    for (size_t i = 0; (text = options_nth(&call->options, option, i)) != NULL; i++) {
+        const char *equals = strchrnul(text, '=');
+        if (!take(ctx, slice_make(text, (size_t)(equals - text)),
+                  slice_str(*equals == '=' ? equals + 1 : ""))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void kafka_warn_of_old(const struct kafka_call *call, const char *begin, const char *old,
+                       const char *name) {
+    size_t len = strlen(old);
+    for (int i = 0; i < call->argc; i++) {
+        const char *arg = call->argv[i];
+        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, old, len) == 0 &&
+            (arg[2 + len] == '\0' || arg[2 + len] == '=')) {
+            printf("%s --%s is deprecated and will be removed in a future version. Use --%s "
+                   "instead.\n",
+                   begin, old, name);
+            return;
+        }
+    }
+}
+
 int kafka_usage(const struct kafka_call *call, const char *format, ...) {
     va_list args;
     va_start(args, format);

@@ -37,6 +37,15 @@ bool kafka_properties(struct kafka_call *call, const char *path,
  * ctx: the call. */
 bool kafka_client_property(void *ctx, struct slice key, struct slice value);
 
+/* All "key=value" of an option that may be given several times. */
+bool kafka_each_property(const struct kafka_call *call, const char *option, void *ctx,
+                         bool (*take)(void *ctx, struct slice key, struct slice value));
+
+/* Says on stdout that an option was given by its old name, if it was: "Option --x is deprecated",
+ * or what else that tool begins with. */
+void kafka_warn_of_old(const struct kafka_call *call, const char *begin, const char *old,
+                       const char *name);
+
 /* Message and table of options on stderr; returns the exit code. */
 int kafka_usage(const struct kafka_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 
