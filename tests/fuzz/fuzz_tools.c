@@ -99,7 +99,8 @@ static int fuzz_address(struct addrinfo **out) {
 #undef stderr
 #define stderr nowhere
 #undef stdout
-#define stdout                           nowhere
+#define stdout nowhere
+#undef printf /* a macro where the C library is hardened */
 #define printf(...)                      fprintf(nowhere, __VA_ARGS__)
 #define socket(family, type, protocol)   100
 #define connect(fd, address, len)        ((void)(fd), 0)
