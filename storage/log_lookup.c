@@ -125,14 +125,19 @@ static bool entry_agrees(const struct segment_files *files, int64_t pos, int64_t
     return false;
 }
 
-/* Where to begin in the segment: all before has smaller timestamps. 0 when the indexes fail, or say
- * what the log does not. */
+/*
+ * Where to begin in the segment: all before has smaller timestamps. 0 when the indexes fail, or say
+ * what the log does not. The entry is one below the timestamp: of an entry for the timestamp itself
+ * nothing would show that a damaged offset points to a later batch that has it too.
+ */
 static int64_t start_position(const struct segment_files *files, int64_t timestamp) {
     int64_t relative = 0;
     int64_t found = NO_TIMESTAMP;
     int64_t pos = 0;
     int result =
-        time_index_floor(files->time_index, files->time_count, timestamp, &relative, &found);
+        timestamp <= 0 ? 0
+                       : time_index_floor(files->time_index, files->time_count, timestamp - 1,
+                                          &relative, &found);
     if (result == 0 && found != NO_TIMESTAMP) {
         result = offset_index_floor(files->offset_index, files->offset_count, relative, &pos);
     }

@@ -149,12 +149,16 @@ static void on_closed(struct log *log, int result, void *ctx) {
     closed = true;
 }
 
+static void close_cleanly(void) {
+    closed = false;
+    log_close(running, true, on_closed, NULL);
+    sim_call(sim, machine_shard(machine, 0), nothing, NULL);
+    cr_assert(sim_run(sim, 5000, &closed));
+}
+
 static void reload(bool clean) {
     if (clean) {
-        closed = false;
-        log_close(running, true, on_closed, NULL);
-        sim_call(sim, machine_shard(machine, 0), nothing, NULL);
-        cr_assert(sim_run(sim, 5000, &closed));
+        close_cleanly();
     } else {
         options.high_watermark = log_high_watermark(running);
         options.log_start_offset = log_start_offset(running);
@@ -164,6 +168,33 @@ static void reload(bool clean) {
     }
     options.clean = clean;
     load();
+}
+
+/* Sets the relative offset of the last entry of the time index. */
+static void damage_last_time_entry(const char *path, uint32_t relative) {
+    struct file *file = NULL;
+    int64_t size = 0;
+    uint8_t bytes[4];
+    store_be32(bytes, relative);
+    cr_assert_eq(file_open(machine, path, FILE_WRITE, &file), 0);
+    cr_assert_eq(file_size(file, &size), 0);
+    cr_assert_geq(size, (int64_t)sizeof(bytes));
+    cr_assert_eq(file_write_at(file, bytes, sizeof(bytes), size - (int64_t)sizeof(bytes)), 0);
+    file_unref(file);
+}
+
+Test(log_queries, an_entry_moved_to_a_later_batch_with_its_timestamp_does_not_hide_the_first) {
+    options.config.segment_bytes = 100000;
+    log_set_config(running, &options.config);
+    for (int i = 0; i < 40; i++) {
+        append(1, i == 20 || i == 30 ? 200 : 100);
+    }
+    close_cleanly();
+    damage_last_time_entry("t-0/00000000000000000000.timeindex", 30);
+    options.clean = true;
+    load();
+    cr_assert_eq(find_max(40), 20);
+    cr_assert_eq(find(200, 40), 20);
 }
 
 static void check_reads(void) {
