@@ -1,11 +1,8 @@
 /* barnabasctl config describe|alter, and cluster */
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/generated/describe_cluster_request.h"
 #include "protocol/generated/describe_cluster_response.h"
-#include "tools/admin/configs.h"
-#include "tools/cli/table.h"
 #include "tools/ctl/ctl.h"
 
 static const struct option_spec plain_options[] = {CTL_OPTIONS};
@@ -70,7 +67,8 @@ static const char *where_from(int8_t source) {
 }
 
 static int describe(struct ctl *ctl) {
-    static const char *const titles[] = {"KEY", "VALUE", "FROM"};
+    static const struct column columns[] = {
+        {"KEY", "key"}, {"VALUE", "value"}, {"FROM", "source"}, {NULL, "readOnly"}};
     enum config_resource resource;
     struct slice name;
     if (!take_resource(ctl, &resource, &name)) {
@@ -87,8 +85,7 @@ static int describe(struct ctl *ctl) {
         return ctl_fail(ctl, "%.*s: %.*s", SLICE_ARG(name), SLICE_ARG(text));
     }
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
+    table_init(&table, columns, ARRAY_LEN(columns));
     for (int32_t i = 0; i < result->configs_count; i++) {
         const struct describe_configs_response_resource_result *c = &result->configs[i];
         if (c->config_source == SOURCE_DEFAULT && !options_has(&ctl->options, "all")) {
@@ -96,20 +93,11 @@ static int describe(struct ctl *ctl) {
         }
         table_slice(&table, c->name);
         table_slice(&table, c->value);
-        table_printf(&table, "%s", where_from(c->config_source));
-        json_array_append_new(array, json_pack("{s:o,s:o,s:s,s:b}", "key", ctl_json_slice(c->name),
-                                               "value", ctl_json_slice(c->value), "source",
-                                               config_source_name(c->config_source), "readOnly",
-                                               c->read_only));
+        table_cell(&table, json_string(config_source_name(c->config_source)), "%s",
+                   where_from(c->config_source));
+        table_value(&table, json_boolean(c->read_only));
     }
-    if (ctl->json) {
-        ctl_json(array);
-    } else {
-        json_decref(array);
-        table_print(&table, stdout);
-    }
-    table_release(&table);
-    return 0;
+    return ctl_rows(ctl, &table);
 }
 
 static int alter(struct ctl *ctl) {
@@ -118,20 +106,10 @@ static int alter(struct ctl *ctl) {
     if (!take_resource(ctl, &resource, &name)) {
         return CTL_USAGE;
     }
-    struct config_change *changes =
-        arena_array(&ctl->arena, ctl->options.given_count + 1, sizeof(*changes));
-    int32_t count = 0;
-    const char *text;
-    for (size_t i = 0; (text = options_nth(&ctl->options, "config", i)) != NULL; i++) {
-        const char *equals = strchr(text, '=');
-        if (equals == NULL) {
-            return ctl_usage(ctl, "'%s' is not key=value", text);
-        }
-        changes[count++] = (struct config_change){slice_make(text, (size_t)(equals - text)),
-                                                  slice_str(equals + 1)};
-    }
-    for (size_t i = 0; (text = options_nth(&ctl->options, "unset", i)) != NULL; i++) {
-        changes[count++] = (struct config_change){slice_str(text), SLICE_NULL};
+    const struct config_change *changes;
+    int32_t count = ctl_changes(ctl, &changes);
+    if (count < 0) {
+        return CTL_USAGE;
     }
     if (count == 0) {
         return ctl_usage(ctl, "say what to change: --config key=value or --unset key");
@@ -153,20 +131,13 @@ static int alter(struct ctl *ctl) {
 }
 
 int config_main(int argc, char **argv) {
-    struct ctl ctl = {0};
-    int exit_code;
-    bool altering = argc > 0 && strcmp(argv[0], "alter") == 0;
-    if (!altering && (argc == 0 || strcmp(argv[0], "describe") != 0)) {
-        fputs("usage: barnabasctl config describe|alter KIND NAME [options]\n", stderr);
-        return CTL_USAGE;
-    }
-    if (ctl_open(&ctl, altering ? "config alter" : "config describe",
-                 altering ? "KIND NAME [-c key=value]... [-d key]..." : "KIND NAME [options]",
-                 altering ? alter_options : describe_options, argc - 1, argv + 1, &exit_code)) {
-        exit_code = altering ? alter(&ctl) : describe(&ctl);
-    }
-    ctl_close(&ctl);
-    return exit_code;
+    static const struct ctl_action actions[] = {
+        {"describe", "config describe", "KIND NAME [options]", describe, describe_options, NULL},
+        {"alter", "config alter", "KIND NAME [-c key=value]... [-d key]...", alter, alter_options,
+         NULL},
+    };
+    return ctl_run("config describe|alter KIND NAME [options]", actions, ARRAY_LEN(actions), argc,
+                   argv);
 }
 
 /* ---- cluster --------------------------------------------------------------------------------- */
@@ -180,7 +151,11 @@ static const struct describe_cluster_response *ask_cluster(struct ctl *ctl) {
 }
 
 static int show_cluster(struct ctl *ctl) {
-    static const char *const titles[] = {"BROKER", "HOST", "PORT", "RACK", "STATE"};
+    static const struct column columns[] = {{"BROKER", "id"},
+                                            {"HOST", "host"},
+                                            {"PORT", "port"},
+                                            {"RACK", "rack"},
+                                            {"STATE", "fenced"}};
     const struct describe_cluster_response *response = ask_cluster(ctl);
     if (response == NULL) {
         return ctl_fail_client(ctl);
@@ -189,24 +164,19 @@ static int show_cluster(struct ctl *ctl) {
         return ctl_fail(ctl, "%s", error_message(response->error_code));
     }
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
+    table_init(&table, columns, ARRAY_LEN(columns));
     for (int32_t i = 0; i < response->brokers_count; i++) {
         const struct describe_cluster_response_broker *b = &response->brokers[i];
-        table_printf(&table, "%d", b->broker_id);
+        table_number(&table, b->broker_id);
         table_slice(&table, b->host);
-        table_printf(&table, "%d", b->port);
+        table_number(&table, b->port);
         table_slice(&table, b->rack);
-        table_printf(&table, "%s", b->is_fenced ? "fenced" : "up");
-        json_array_append_new(array, json_pack("{s:i,s:o,s:i,s:o,s:b}", "id", b->broker_id, "host",
-                                               ctl_json_slice(b->host), "port", b->port, "rack",
-                                               ctl_json_slice(b->rack), "fenced", b->is_fenced));
+        table_cell(&table, json_boolean(b->is_fenced), b->is_fenced ? "fenced" : "up");
     }
     if (ctl->json) {
-        ctl_json(json_pack("{s:o,s:i,s:o}", "clusterId", ctl_json_slice(response->cluster_id),
-                           "controller", response->controller_id, "brokers", array));
+        ctl_json(json_pack("{s:o,s:i,s:o}", "clusterId", slice_json(response->cluster_id),
+                           "controller", response->controller_id, "brokers", table_json(&table)));
     } else {
-        json_decref(array);
         printf("cluster %.*s\n", SLICE_ARG(response->cluster_id));
         table_print(&table, stdout);
     }

@@ -64,6 +64,30 @@ void ctl_close(struct ctl *ctl) {
     arena_release(&ctl->arena);
 }
 
+int ctl_run(const char *usage, const struct ctl_action *actions, size_t count, int argc,
+            char **argv) {
+    const struct ctl_action *action = NULL;
+    for (size_t i = 0; argc > 0 && i < count; i++) {
+        if (strcmp(argv[0], actions[i].name) == 0) {
+            action = &actions[i];
+        }
+    }
+    if (action == NULL) {
+        fprintf(stderr, "usage: barnabasctl %s\n", usage);
+        return CTL_USAGE;
+    }
+    struct ctl ctl = {0};
+    int exit_code;
+    if (ctl_open(&ctl, action->command, action->usage, action->options, argc - 1, argv + 1,
+                 &exit_code)) {
+        exit_code = action->named != NULL && ctl.options.arg_count == 0
+                        ? ctl_usage(&ctl, "%s", action->named)
+                        : action->run(&ctl);
+    }
+    ctl_close(&ctl);
+    return exit_code;
+}
+
 int ctl_fail(const struct ctl *ctl, const char *format, ...) {
     va_list args;
     va_start(args, format);
@@ -95,16 +119,43 @@ void ctl_json(json_t *json) {
     json_decref(json);
 }
 
-json_t *ctl_json_slice(struct slice text) {
-    return slice_is_null(text) ? json_null() : json_stringn((const char *)text.data, text.len);
-}
-
 json_t *ctl_json_ids(struct int_list list) {
     json_t *array = json_array();
     for (int32_t i = 0; i < list.count; i++) {
         json_array_append_new(array, json_integer(list.items[i]));
     }
     return array;
+}
+
+int ctl_rows(const struct ctl *ctl, struct table *table) {
+    if (ctl->json) {
+        ctl_json(table_json(table));
+    } else {
+        table_print(table, stdout);
+    }
+    table_release(table);
+    return 0;
+}
+
+int32_t ctl_changes(struct ctl *ctl, const struct config_change **out) {
+    struct config_change *changes =
+        arena_array(&ctl->arena, ctl->options.given_count + 1, sizeof(*changes));
+    int32_t count = 0;
+    const char *text;
+    for (size_t i = 0; (text = options_nth(&ctl->options, "config", i)) != NULL; i++) {
+        const char *equals = strchr(text, '=');
+        if (equals == NULL) {
+            ctl_usage(ctl, "'%s' is not key=value", text);
+            return -1;
+        }
+        changes[count++] = (struct config_change){slice_make(text, (size_t)(equals - text)),
+                                                  slice_str(equals + 1)};
+    }
+    for (size_t i = 0; (text = options_nth(&ctl->options, "unset", i)) != NULL; i++) {
+        changes[count++] = (struct config_change){slice_str(text), SLICE_NULL};
+    }
+    *out = changes;
+    return count;
 }
 
 const char *ctl_ids(struct ctl *ctl, struct int_list list) {

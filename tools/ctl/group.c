@@ -1,11 +1,9 @@
 /* barnabasctl group list|describe|reset-offsets|delete */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tools/admin/lag.h"
 #include "tools/admin/reset.h"
-#include "tools/cli/table.h"
 #include "tools/cli/when.h"
 #include "tools/ctl/ctl.h"
 
@@ -21,85 +19,67 @@ static const struct option_spec reset_options[] = {
 /* ---- list ------------------------------------------------------------------------------------ */
 
 static int list(struct ctl *ctl) {
-    static const char *const titles[] = {"GROUP", "STATE", "TYPE", "PROTOCOL"};
+    static const struct column columns[] = {
+        {"GROUP", "group"}, {"STATE", "state"}, {"TYPE", "type"}, {"PROTOCOL", "protocol"}};
     struct group_list groups;
     if (!groups_list(&ctl->client, &groups)) {
         return ctl_fail_client(ctl);
     }
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
+    table_init(&table, columns, ARRAY_LEN(columns));
     for (int32_t i = 0; i < groups.count; i++) {
         const struct list_groups_response_listed_group *g = &groups.items[i];
+        struct slice protocol = g->protocol_type.len > 0 ? g->protocol_type : SLICE_LIT("-");
         table_slice(&table, g->group_id);
         table_slice(&table, g->group_state);
         table_slice(&table, g->group_type);
-        table_slice(&table, g->protocol_type.len > 0 ? g->protocol_type : SLICE_NULL);
-        json_array_append_new(
-            array, json_pack("{s:o,s:o,s:o,s:o}", "group", ctl_json_slice(g->group_id), "state",
-                             ctl_json_slice(g->group_state), "type", ctl_json_slice(g->group_type),
-                             "protocol", ctl_json_slice(g->protocol_type)));
+        table_cell(&table, slice_json(g->protocol_type), "%.*s", SLICE_ARG(protocol));
     }
-    if (ctl->json) {
-        ctl_json(array);
-    } else {
-        json_decref(array);
-        table_print(&table, stdout);
-    }
-    table_release(&table);
-    return 0;
+    return ctl_rows(ctl, &table);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */
 
-static json_t *number_or_null(int64_t number) {
-    return number < 0 ? json_null() : json_integer(number);
-}
-
-static json_t *row_json(const struct lag_row *row) {
-    return json_pack("{s:o,s:i,s:o,s:o,s:o,s:o,s:o}", "topic", ctl_json_slice(row->topic),
-                     "partition", row->partition, "committed", number_or_null(row->committed),
-                     "end", number_or_null(row->end), "lag", number_or_null(lag_of(row)), "member",
-                     ctl_json_slice(row->member != NULL ? row->member->member_id : SLICE_NULL),
-                     "host",
-                     ctl_json_slice(row->member != NULL ? row->member->client_host : SLICE_NULL));
-}
-
-static void cell_number(struct table *table, int64_t number) {
-    if (number < 0) {
-        table_slice(table, SLICE_NULL);
-    } else {
-        table_printf(table, "%" PRId64, number);
+static void add_partitions(struct table *table, const struct lag_list *rows) {
+    static const struct column columns[] = {{"TOPIC", "topic"},
+                                            {"PARTITION", "partition"},
+                                            {"COMMITTED", "committed"},
+                                            {"END", "end"},
+                                            {"LAG", "lag"},
+                                            {NULL, "member"},
+                                            {"CLIENT", NULL},
+                                            {"HOST", "host"},
+                                            {"MEMBER", NULL}};
+    table_init(table, columns, ARRAY_LEN(columns));
+    for (size_t i = 0; i < rows->count; i++) {
+        const struct lag_row *row = &rows->items[i];
+        struct slice member = row->member != NULL ? row->member->member_id : SLICE_NULL;
+        table_slice(table, row->topic);
+        table_number(table, row->partition);
+        table_number_if(table, row->committed >= 0, row->committed);
+        table_number_if(table, row->end >= 0, row->end);
+        table_number_if(table, lag_of(row) >= 0, lag_of(row));
+        table_slice(table, member);
+        table_slice(table, row->member != NULL ? row->member->client_id : SLICE_NULL);
+        table_slice(table, row->member != NULL ? row->member->client_host : SLICE_NULL);
+        table_slice(table, member);
     }
 }
 
 static void print_group(const struct describe_groups_response_described_group *group,
-                        const struct lag_list *rows, int32_t coordinator) {
-    static const char *const titles[] = {"TOPIC", "PARTITION", "COMMITTED", "END",
-                                         "LAG",   "CLIENT",    "HOST",      "MEMBER"};
+                        const struct lag_list *rows, int32_t coordinator,
+                        const struct table *table) {
     int64_t lag = 0;
-    struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
     for (size_t i = 0; i < rows->count; i++) {
-        const struct lag_row *row = &rows->items[i];
-        lag += lag_of(row) > 0 ? lag_of(row) : 0;
-        table_slice(&table, row->topic);
-        table_printf(&table, "%d", row->partition);
-        cell_number(&table, row->committed);
-        cell_number(&table, row->end);
-        cell_number(&table, lag_of(row));
-        table_slice(&table, row->member != NULL ? row->member->client_id : SLICE_NULL);
-        table_slice(&table, row->member != NULL ? row->member->client_host : SLICE_NULL);
-        table_slice(&table, row->member != NULL ? row->member->member_id : SLICE_NULL);
+        lag += lag_of(&rows->items[i]) > 0 ? lag_of(&rows->items[i]) : 0;
     }
     printf("group %.*s\n  state: %.*s, members: %d, coordinator: broker %d\n  total lag: %" PRId64
            "\n",
            SLICE_ARG(group->group_id), SLICE_ARG(group->group_state), group->members_count,
            coordinator, lag);
     if (rows->count > 0) {
-        table_print(&table, stdout);
+        table_print(table, stdout);
     }
-    table_release(&table);
 }
 
 static int no_such_group(const struct ctl *ctl, const char *name) {
@@ -124,18 +104,16 @@ static int describe(struct ctl *ctl) {
             json_decref(array);
             return ctl_fail_client(ctl);
         }
+        struct table table;
+        add_partitions(&table, &rows);
         if (!ctl->json) {
-            print_group(group, &rows, coordinator);
+            print_group(group, &rows, coordinator, &table);
         }
-        json_t *partitions = json_array();
-        for (size_t j = 0; j < rows.count; j++) {
-            json_array_append_new(partitions, row_json(&rows.items[j]));
-        }
-        json_array_append_new(array, json_pack("{s:o,s:o,s:i,s:i,s:o}", "group",
-                                               ctl_json_slice(group->group_id), "state",
-                                               ctl_json_slice(group->group_state), "members",
-                                               group->members_count, "coordinator", coordinator,
-                                               "partitions", partitions));
+        json_array_append_new(
+            array, json_pack("{s:o,s:o,s:i,s:i,s:o}", "group", slice_json(group->group_id), "state",
+                             slice_json(group->group_state), "members", group->members_count,
+                             "coordinator", coordinator, "partitions", table_json(&table)));
+        table_release(&table);
     }
     if (ctl->json) {
         ctl_json(array);
@@ -186,26 +164,21 @@ static const char *note_text(enum reset_note note) {
 
 static void show_plan(struct ctl *ctl, const char *group, const struct reset_list *plan,
                       bool executed) {
-    static const char *const titles[] = {"TOPIC", "PARTITION", "NEW OFFSET", "NOTE"};
+    static const struct column columns[] = {
+        {"TOPIC", "topic"}, {"PARTITION", "partition"}, {"NEW OFFSET", "offset"}, {"NOTE", "note"}};
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
+    table_init(&table, columns, ARRAY_LEN(columns));
     for (size_t i = 0; i < plan->count; i++) {
         const struct reset_row *r = &plan->items[i];
         table_slice(&table, r->topic);
-        table_printf(&table, "%d", r->partition);
-        cell_number(&table, r->offset);
-        table_printf(&table, "%s", note_text(r->note));
-        json_array_append_new(array,
-                              json_pack("{s:o,s:i,s:o,s:s}", "topic", ctl_json_slice(r->topic),
-                                        "partition", r->partition, "offset",
-                                        number_or_null(r->offset), "note", note_text(r->note)));
+        table_number(&table, r->partition);
+        table_number_if(&table, r->offset >= 0, r->offset);
+        table_slice(&table, slice_str(note_text(r->note)));
     }
     if (ctl->json) {
-        ctl_json(
-            json_pack("{s:s,s:b,s:o}", "group", group, "executed", executed, "partitions", array));
+        ctl_json(json_pack("{s:s,s:b,s:o}", "group", group, "executed", executed, "partitions",
+                           table_json(&table)));
     } else {
-        json_decref(array);
         table_print(&table, stdout);
         if (!executed) {
             fputs("nothing was changed; --execute does it\n", stderr);
@@ -305,32 +278,14 @@ static int delete (struct ctl *ctl) {
 /* ---- The command line ------------------------------------------------------------------------ */
 
 int group_main(int argc, char **argv) {
-    static const struct {
-        const char *name, *command, *usage;
-        int (*run)(struct ctl *ctl);
-        const struct option_spec *options;
-        bool named;
-    } actions[] = {
-        {"list", "group list", "[options]", list, plain_options, false},
-        {"describe", "group describe", "GROUP... [options]", describe, plain_options, true},
+    static const char name_one[] = "name a group";
+    static const struct ctl_action actions[] = {
+        {"list", "group list", "[options]", list, plain_options, NULL},
+        {"describe", "group describe", "GROUP... [options]", describe, plain_options, name_one},
         {"reset-offsets", "group reset-offsets", "GROUP --to WHERE [--topic TOPIC]... [--execute]",
-         reset, reset_options, true},
-        {"delete", "group delete", "GROUP... [options]", delete, plain_options, true},
+         reset, reset_options, name_one},
+        {"delete", "group delete", "GROUP... [options]", delete, plain_options, name_one},
     };
-    for (size_t i = 0; argc > 0 && i < ARRAY_LEN(actions); i++) {
-        if (strcmp(argv[0], actions[i].name) == 0) {
-            struct ctl ctl = {0};
-            int exit_code;
-            if (ctl_open(&ctl, actions[i].command, actions[i].usage, actions[i].options, argc - 1,
-                         argv + 1, &exit_code)) {
-                exit_code = actions[i].named && ctl.options.arg_count == 0
-                                ? ctl_usage(&ctl, "name a group")
-                                : actions[i].run(&ctl);
-            }
-            ctl_close(&ctl);
-            return exit_code;
-        }
-    }
-    fputs("usage: barnabasctl group list|describe|reset-offsets|delete [options]\n", stderr);
-    return CTL_USAGE;
+    return ctl_run("group list|describe|reset-offsets|delete [options]", actions,
+                   ARRAY_LEN(actions), argc, argv);
 }

@@ -3,14 +3,13 @@
 #include <string.h>
 
 #include "tools/admin/quorum.h"
-#include "tools/cli/table.h"
 #include "tools/ctl/ctl.h"
 
 typedef const struct describe_quorum_response_replica_state replica_view;
 
 static const struct option_spec specs[] = {CTL_OPTIONS};
 
-static void add_replicas(struct table *table, json_t *array, const char *role,
+static void add_replicas(struct table *table, const char *role,
                          const struct describe_quorum_response_partition_data *p,
                          replica_view *replicas, int32_t count) {
     for (int32_t i = 0; i < count; i++) {
@@ -18,13 +17,10 @@ static void add_replicas(struct table *table, json_t *array, const char *role,
         const char *what = r->replica_id == p->leader_id ? "leader" : role;
         int64_t lag = p->high_watermark - r->log_end_offset;
         lag = lag > 0 ? lag : 0;
-        table_printf(table, "%d", r->replica_id);
-        table_printf(table, "%s", what);
-        table_printf(table, "%" PRId64, r->log_end_offset);
-        table_printf(table, "%" PRId64 "%s", lag, lag > 0 ? " (behind)" : "");
-        json_array_append_new(array, json_pack("{s:i,s:s,s:I,s:I}", "node", r->replica_id, "role",
-                                               what, "endOffset", (json_int_t)r->log_end_offset,
-                                               "lag", (json_int_t)lag));
+        table_number(table, r->replica_id);
+        table_slice(table, slice_str(what));
+        table_number(table, r->log_end_offset);
+        table_cell(table, json_integer(lag), "%" PRId64 "%s", lag, lag > 0 ? " (behind)" : "");
     }
 }
 
@@ -45,21 +41,21 @@ static const struct describe_quorum_response_partition_data *ask(struct ctl *ctl
 }
 
 static int show(struct ctl *ctl) {
-    static const char *const titles[] = {"NODE", "ROLE", "END OFFSET", "LAG"};
+    static const struct column columns[] = {
+        {"NODE", "node"}, {"ROLE", "role"}, {"END OFFSET", "endOffset"}, {"LAG", "lag"}};
     const struct describe_quorum_response_partition_data *p = ask(ctl);
     if (p == NULL) {
         return ctl_fail_client(ctl);
     }
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
-    add_replicas(&table, array, "voter", p, p->current_voters, p->current_voters_count);
-    add_replicas(&table, array, "observer", p, p->observers, p->observers_count);
+    table_init(&table, columns, ARRAY_LEN(columns));
+    add_replicas(&table, "voter", p, p->current_voters, p->current_voters_count);
+    add_replicas(&table, "observer", p, p->observers, p->observers_count);
     if (ctl->json) {
         ctl_json(json_pack("{s:i,s:i,s:I,s:o}", "leader", p->leader_id, "epoch", p->leader_epoch,
-                           "highWatermark", (json_int_t)p->high_watermark, "nodes", array));
+                           "highWatermark", (json_int_t)p->high_watermark, "nodes",
+                           table_json(&table)));
     } else {
-        json_decref(array);
         printf("active controller: node %d in epoch %d, metadata committed up to offset %" PRId64
                "\n",
                p->leader_id, p->leader_epoch, p->high_watermark);

@@ -1,11 +1,8 @@
 /* barnabasctl topic list|describe|create|delete|alter|offsets */
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "tools/admin/configs.h"
 #include "tools/admin/offsets.h"
-#include "tools/cli/table.h"
 #include "tools/cli/when.h"
 #include "tools/ctl/ctl.h"
 
@@ -85,44 +82,48 @@ static int32_t troubled(const struct topic_info *t) {
 }
 
 static int list(struct ctl *ctl) {
-    static const char *const titles[] = {"TOPIC", "PARTITIONS", "REPLICAS", "NOT IN SYNC"};
+    static const struct column columns[] = {{"TOPIC", "name"},
+                                            {"PARTITIONS", "partitions"},
+                                            {"REPLICAS", "replicationFactor"},
+                                            {"NOT IN SYNC", "underReplicated"},
+                                            {NULL, "internal"}};
     struct topic_list topics;
     if (!topics_all(&ctl->client, &topics)) {
         return ctl_fail_client(ctl);
     }
     struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    json_t *array = json_array();
+    table_init(&table, columns, ARRAY_LEN(columns));
     for (int32_t i = 0; i < topics.count; i++) {
         const struct topic_info *t = &topics.items[i];
         if (t->internal && !options_has(&ctl->options, "internal")) {
             continue;
         }
         table_slice(&table, t->name);
-        table_printf(&table, "%d", t->partition_count);
-        table_printf(&table, "%d", replicas_of(t));
-        table_printf(&table, "%d", troubled(t));
-        json_array_append_new(
-            array, json_pack("{s:o,s:i,s:i,s:i,s:b}", "name", ctl_json_slice(t->name), "partitions",
-                             t->partition_count, "replicationFactor", replicas_of(t),
-                             "underReplicated", troubled(t), "internal", t->internal));
+        table_number(&table, t->partition_count);
+        table_number(&table, replicas_of(t));
+        table_number(&table, troubled(t));
+        table_value(&table, json_boolean(t->internal));
     }
-    if (ctl->json) {
-        ctl_json(array);
-    } else {
-        json_decref(array);
-        table_print(&table, stdout);
-    }
-    table_release(&table);
-    return 0;
+    return ctl_rows(ctl, &table);
 }
 
 /* ---- describe -------------------------------------------------------------------------------- */
 
-static json_t *partition_json(const struct partition_info *p) {
-    return json_pack("{s:i,s:i,s:i,s:o,s:o,s:o}", "partition", p->index, "leader", p->leader,
-                     "leaderEpoch", p->leader_epoch, "replicas", ctl_json_ids(p->replicas), "isr",
-                     ctl_json_ids(p->isr), "offline", ctl_json_ids(p->offline));
+static void add_partitions(struct ctl *ctl, struct table *table, const struct topic_info *t) {
+    static const struct column columns[] = {{"PARTITION", "partition"}, {"LEADER", "leader"},
+                                            {"EPOCH", "leaderEpoch"},   {"REPLICAS", "replicas"},
+                                            {"IN SYNC", "isr"},         {NULL, "offline"}};
+    table_init(table, columns, ARRAY_LEN(columns));
+    for (int32_t i = 0; i < t->partition_count; i++) {
+        const struct partition_info *p = &t->partitions[i];
+        table_number(table, p->index);
+        table_cell(table, json_integer(p->leader), p->leader < 0 ? "none" : "%d", p->leader);
+        table_number(table, p->leader_epoch);
+        table_cell(table, ctl_json_ids(p->replicas), "%s", ctl_ids(ctl, p->replicas));
+        table_cell(table, ctl_json_ids(p->isr), "%s%s", ctl_ids(ctl, p->isr),
+                   p->isr.count < p->replicas.count ? " (behind)" : "");
+        table_value(table, ctl_json_ids(p->offline));
+    }
 }
 
 /* Keys of the topic that are not defaults; NULL without answer. */
@@ -137,14 +138,13 @@ static json_t *overrides(struct ctl *ctl, struct slice name) {
         const struct describe_configs_response_resource_result *c = &configs->configs[i];
         if (c->config_source != SOURCE_DEFAULT) {
             json_object_setn_new(object, (const char *)c->name.data, c->name.len,
-                                 ctl_json_slice(c->value));
+                                 slice_json(c->value));
         }
     }
     return object;
 }
 
-static void print_topic(struct ctl *ctl, const struct topic_info *t, json_t *configs) {
-    static const char *const titles[] = {"PARTITION", "LEADER", "EPOCH", "REPLICAS", "IN SYNC"};
+static void print_topic(const struct topic_info *t, json_t *configs, const struct table *table) {
     char id[UUID_TEXT_LEN + 1];
     printf("topic %.*s\n  id: %s\n  partitions: %d, replicas: %d\n", SLICE_ARG(t->name),
            uuid_format(t->id, id), t->partition_count, replicas_of(t));
@@ -153,20 +153,7 @@ static void print_topic(struct ctl *ctl, const struct topic_info *t, json_t *con
     json_object_foreach(configs, key, value) {
         printf("  %s=%s\n", key, json_is_string(value) ? json_string_value(value) : "");
     }
-    struct table table;
-    table_init(&table, titles, ARRAY_LEN(titles));
-    for (int32_t i = 0; i < t->partition_count; i++) {
-        const struct partition_info *p = &t->partitions[i];
-        table_printf(&table, "%d", p->index);
-        table_slice(&table, p->leader < 0 ? SLICE_LIT("none")
-                                          : slice_str(arena_printf(&ctl->arena, "%d", p->leader)));
-        table_printf(&table, "%d", p->leader_epoch);
-        table_printf(&table, "%s", ctl_ids(ctl, p->replicas));
-        table_printf(&table, "%s%s", ctl_ids(ctl, p->isr),
-                     p->isr.count < p->replicas.count ? " (behind)" : "");
-    }
-    table_print(&table, stdout);
-    table_release(&table);
+    table_print(table, stdout);
 }
 
 static int describe(struct ctl *ctl) {
@@ -183,18 +170,17 @@ static int describe(struct ctl *ctl) {
             json_decref(array);
             return ctl_fail_client(ctl);
         }
+        struct table table;
+        add_partitions(ctl, &table, t);
         if (!ctl->json) {
-            print_topic(ctl, t, configs);
-        }
-        json_t *partitions = json_array();
-        for (int32_t j = 0; j < t->partition_count; j++) {
-            json_array_append_new(partitions, partition_json(&t->partitions[j]));
+            print_topic(t, configs, &table);
         }
         char id[UUID_TEXT_LEN + 1];
         json_array_append_new(array,
-                              json_pack("{s:o,s:s,s:b,s:o,s:o}", "name", ctl_json_slice(t->name),
-                                        "id", uuid_format(t->id, id), "internal", t->internal,
-                                        "configs", configs, "partitions", partitions));
+                              json_pack("{s:o,s:s,s:b,s:o,s:o}", "name", slice_json(t->name), "id",
+                                        uuid_format(t->id, id), "internal", t->internal, "configs",
+                                        configs, "partitions", table_json(&table)));
+        table_release(&table);
     }
     if (ctl->json) {
         ctl_json(array);
@@ -221,9 +207,6 @@ static void tell_done(struct ctl *ctl, const char *what, const char *name) {
 
 static int create(struct ctl *ctl) {
     int64_t partitions = -1, factor = -1;
-    if (ctl->options.arg_count == 0) {
-        return ctl_usage(ctl, "name a topic");
-    }
     if (!options_i64(&ctl->options, "partitions", &partitions) ||
         !options_i64(&ctl->options, "replication-factor", &factor)) {
         return CTL_USAGE;
@@ -264,9 +247,6 @@ static int create(struct ctl *ctl) {
 }
 
 static int delete (struct ctl *ctl) {
-    if (ctl->options.arg_count == 0) {
-        return ctl_usage(ctl, "name a topic");
-    }
     int exit_code = 0;
     for (size_t i = 0; i < ctl->options.arg_count; i++) {
         const char *name = ctl->options.args[i];
@@ -286,36 +266,13 @@ static int delete (struct ctl *ctl) {
     return exit_code;
 }
 
-/* The changes that --config and --unset ask for; -1 after a message. */
-static int32_t changes_of(struct ctl *ctl, struct config_change *out) {
-    int32_t count = 0;
-    const char *text;
-    for (size_t i = 0; (text = options_nth(&ctl->options, "config", i)) != NULL; i++) {
-        const char *equals = strchr(text, '=');
-        if (equals == NULL) {
-            ctl_usage(ctl, "'%s' is not key=value", text);
-            return -1;
-        }
-        out[count++] = (struct config_change){slice_make(text, (size_t)(equals - text)),
-                                              slice_str(equals + 1)};
-    }
-    for (size_t i = 0; (text = options_nth(&ctl->options, "unset", i)) != NULL; i++) {
-        out[count++] = (struct config_change){slice_str(text), SLICE_NULL};
-    }
-    return count;
-}
-
 static int alter(struct ctl *ctl) {
     int64_t partitions = -1;
-    struct config_change *changes =
-        arena_array(&ctl->arena, ctl->options.given_count + 1, sizeof(*changes));
-    if (ctl->options.arg_count == 0) {
-        return ctl_usage(ctl, "name a topic");
-    }
+    const struct config_change *changes;
     if (!options_i64(&ctl->options, "partitions", &partitions)) {
         return CTL_USAGE;
     }
-    int32_t count = changes_of(ctl, changes);
+    int32_t count = ctl_changes(ctl, &changes);
     if (count < 0) {
         return CTL_USAGE;
     }
@@ -345,44 +302,32 @@ static int alter(struct ctl *ctl) {
 
 /* ---- offsets --------------------------------------------------------------------------------- */
 
-static void show_offsets(struct ctl *ctl, const struct offset_query *queries, size_t columns,
-                         size_t count) {
-    static const char *const of_ends[] = {"TOPIC", "PARTITION", "START", "END", "RECORDS"};
-    static const char *const of_time[] = {"TOPIC", "PARTITION", "OFFSET"};
+/* Each partition's answers, one (`--time`) or two (first and end). */
+static int show_offsets(struct ctl *ctl, const struct offset_query *queries, size_t answers,
+                        size_t count) {
+    static const struct column of_ends[] = {{"TOPIC", "topic"}, {"PARTITION", "partition"},
+                                            {"START", "start"}, {"END", "end"},
+                                            {"RECORDS", NULL},  {NULL, "error"}};
+    static const struct column of_time[] = {
+        {"TOPIC", "topic"}, {"PARTITION", "partition"}, {"OFFSET", "offset"}, {NULL, "error"}};
     struct table table;
-    table_init(&table, columns == 2 ? of_ends : of_time, columns == 2 ? 5 : 3);
-    json_t *array = json_array();
+    table_init(&table, answers == 2 ? of_ends : of_time,
+               answers == 2 ? ARRAY_LEN(of_ends) : ARRAY_LEN(of_time));
     for (size_t i = 0; i < count; i++) {
-        const struct offset_query *first = &queries[i * columns];
-        const struct offset_query *last = first + columns - 1;
+        const struct offset_query *first = &queries[i * answers];
         table_slice(&table, first->topic);
-        table_printf(&table, "%d", first->partition);
-        json_t *object = json_pack("{s:o,s:i}", "topic", ctl_json_slice(first->topic), "partition",
-                                   first->partition);
-        for (size_t j = 0; j < columns; j++) {
+        table_number(&table, first->partition);
+        for (size_t j = 0; j < answers; j++) {
             bool known = first[j].code == ERROR_NONE && first[j].offset >= 0;
-            table_printf(&table, known ? "%" PRId64 : "-", first[j].offset);
-            json_object_set_new(object,
-                                columns == 1 ? "offset"
-                                : j == 0     ? "start"
-                                             : "end",
-                                known ? json_integer(first[j].offset) : json_null());
+            table_number_if(&table, known, first[j].offset);
         }
-        if (columns == 2) {
-            table_printf(&table, "%" PRId64, last->offset - first->offset);
+        if (answers == 2) {
+            table_number(&table, first[1].offset - first->offset);
         }
-        if (first->code != ERROR_NONE) {
-            json_object_set_new(object, "error", json_string(error_name(first->code)));
-        }
-        json_array_append_new(array, object);
+        table_value(&table,
+                    first->code != ERROR_NONE ? json_string(error_name(first->code)) : NULL);
     }
-    if (ctl->json) {
-        ctl_json(array);
-    } else {
-        json_decref(array);
-        table_print(&table, stdout);
-    }
-    table_release(&table);
+    return ctl_rows(ctl, &table);
 }
 
 static int offsets(struct ctl *ctl) {
@@ -423,37 +368,21 @@ static int offsets(struct ctl *ctl) {
             both[i * columns + 1] = ends[i];
         }
     }
-    show_offsets(ctl, both, columns, count);
-    return 0;
+    return show_offsets(ctl, both, columns, count);
 }
 
 /* ---- The command line ------------------------------------------------------------------------ */
 
 int topic_main(int argc, char **argv) {
-    static const struct {
-        const char *name, *command, *usage;
-        int (*run)(struct ctl *ctl);
-        const struct option_spec *options;
-    } actions[] = {
-        {"list", "topic list", "[options]", list, list_options},
-        {"describe", "topic describe", "[TOPIC...] [options]", describe, plain_options},
-        {"create", "topic create", "TOPIC... [options]", create, create_options},
-        {"delete", "topic delete", "TOPIC... [options]", delete, delete_options},
-        {"alter", "topic alter", "TOPIC... [options]", alter, alter_options},
-        {"offsets", "topic offsets", "[TOPIC...] [options]", offsets, offsets_options},
+    static const char name_one[] = "name a topic";
+    static const struct ctl_action actions[] = {
+        {"list", "topic list", "[options]", list, list_options, NULL},
+        {"describe", "topic describe", "[TOPIC...] [options]", describe, plain_options, NULL},
+        {"create", "topic create", "TOPIC... [options]", create, create_options, name_one},
+        {"delete", "topic delete", "TOPIC... [options]", delete, delete_options, name_one},
+        {"alter", "topic alter", "TOPIC... [options]", alter, alter_options, name_one},
+        {"offsets", "topic offsets", "[TOPIC...] [options]", offsets, offsets_options, NULL},
     };
-    for (size_t i = 0; argc > 0 && i < ARRAY_LEN(actions); i++) {
-        if (strcmp(argv[0], actions[i].name) == 0) {
-            struct ctl ctl = {0};
-            int exit_code;
-            if (ctl_open(&ctl, actions[i].command, actions[i].usage, actions[i].options, argc - 1,
-                         argv + 1, &exit_code)) {
-                exit_code = actions[i].run(&ctl);
-            }
-            ctl_close(&ctl);
-            return exit_code;
-        }
-    }
-    fputs("usage: barnabasctl topic list|describe|create|delete|alter|offsets [options]\n", stderr);
-    return CTL_USAGE;
+    return ctl_run("topic list|describe|create|delete|alter|offsets [options]", actions,
+                   ARRAY_LEN(actions), argc, argv);
 }
