@@ -88,15 +88,7 @@ bool configs_alter(struct client *client, enum config_resource type, struct slic
     request.resources_count = 1;
     const struct incremental_alter_configs_response *response = client_call(
         client, node_for(type, name), API_INCREMENTAL_ALTER_CONFIGS, VERSION_MAX, &request, NULL);
-    if (response == NULL) {
-        return false;
-    }
-    *outcome = (struct outcome){ERROR_UNKNOWN_SERVER_ERROR, SLICE_NULL};
-    if (response->responses_count == 1) {
-        *outcome = (struct outcome){response->responses[0].error_code,
-                                    response->responses[0].error_message};
-    }
-    return true;
+    return OUTCOME_OF_ONE(response, responses, outcome);
 }
 
 const struct list_config_resources_response *configs_list(struct client *client,

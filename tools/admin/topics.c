@@ -271,15 +271,7 @@ bool topic_create(struct client *client, const struct topic_plan *plan, struct o
     request.validate_only = plan->validate_only;
     const struct create_topics_response *response =
         client_call(client, CLIENT_ANY, API_CREATE_TOPICS, VERSION_MAX, &request, NULL);
-    if (response == NULL) {
-        return false;
-    }
-    *outcome = (struct outcome){ERROR_UNKNOWN_SERVER_ERROR, SLICE_NULL};
-    if (response->topics_count == 1) {
-        *outcome =
-            (struct outcome){response->topics[0].error_code, response->topics[0].error_message};
-    }
-    return true;
+    return OUTCOME_OF_ONE(response, topics, outcome);
 }
 
 bool topic_delete_named(struct client *client, struct slice name, struct outcome *outcome) {
@@ -290,15 +282,7 @@ bool topic_delete_named(struct client *client, struct slice name, struct outcome
     request.timeout_ms = TIMEOUT_MS;
     const struct delete_topics_response *response =
         client_call(client, CLIENT_ANY, API_DELETE_TOPICS, 5, &request, NULL);
-    if (response == NULL) {
-        return false;
-    }
-    *outcome = (struct outcome){ERROR_UNKNOWN_SERVER_ERROR, SLICE_NULL};
-    if (response->responses_count == 1) {
-        *outcome = (struct outcome){response->responses[0].error_code,
-                                    response->responses[0].error_message};
-    }
-    return true;
+    return OUTCOME_OF_ONE(response, responses, outcome);
 }
 
 bool topic_grow(struct client *client, struct slice name, int32_t count, const char *assignment,
@@ -327,13 +311,5 @@ bool topic_grow(struct client *client, struct slice name, int32_t count, const c
     request.timeout_ms = TIMEOUT_MS;
     const struct create_partitions_response *response =
         client_call(client, CLIENT_ANY, API_CREATE_PARTITIONS, VERSION_MAX, &request, NULL);
-    if (response == NULL) {
-        return false;
-    }
-    *outcome = (struct outcome){ERROR_UNKNOWN_SERVER_ERROR, SLICE_NULL};
-    if (response->results_count == 1) {
-        *outcome =
-            (struct outcome){response->results[0].error_code, response->results[0].error_message};
-    }
-    return true;
+    return OUTCOME_OF_ONE(response, results, outcome);
 }

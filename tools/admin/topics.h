@@ -14,6 +14,16 @@ struct outcome {
 /* The broker's text, or ours for the code. */
 struct slice outcome_text(const struct outcome *outcome);
 
+/* What became of the one thing that a request was about: to *outcome, and true; false when response
+ * is NULL. `results` is the response's array of results, which each API has of its own type. */
+#define OUTCOME_OF_ONE(response, results, outcome)                                                 \
+    ((response) != NULL &&                                                                         \
+     (*(outcome) = (response)->results##_count == 1                                                \
+                       ? (struct outcome){(response)->results[0].error_code,                       \
+                                          (response)->results[0].error_message}                    \
+                       : (struct outcome){ERROR_UNKNOWN_SERVER_ERROR, SLICE_NULL},                 \
+      true))
+
 struct int_list {
     const int32_t *items;
     int32_t count; /* -1: not told */
