@@ -9,9 +9,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "base/uuid.h"
-#include "broker/config/config.h"
 #include "broker/metadata/features.h"
-#include "broker/node.h"
 #include "protocol/records.h"
 #include "tests/sim/cluster_client.h"
 #include "tools/format_checkpoint.h"
@@ -46,14 +44,6 @@ void cluster_tell(struct cluster_world *world, const char *format, ...) {
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
     va_end(args);
-}
-
-static void on_log(void *ctx, enum log_level level, const char *line, size_t len) {
-    struct cluster_world *world = ctx;
-    if (level == LOG_LEVEL_ERROR) {
-        snprintf(world->last_error, sizeof(world->last_error), "%.*s", len > 0 ? (int)len - 1 : 0,
-                 line);
-    }
 }
 
 uint64_t cluster_random(struct cluster_world *world, uint64_t bound) {
@@ -116,25 +106,15 @@ static void format_disk(struct cluster_world *world, int node) {
 struct cluster_world *cluster_world_new(uint64_t seed, int shard_count,
                                         const char *const *overrides, int override_count) {
     struct cluster_world *world = NEW(struct cluster_world);
-    struct sim_options options = {
-        .seed = seed,
-        .wall_start_ms = 1700000000000,
-        .net_delay_min_us = 50,
-        .net_delay_max_us = 500,
-        .sync_delay_min_us = 100,
-        .sync_delay_max_us = 3000,
-        .log_to_stderr = getenv("SIM_LOG") != NULL,
-        .on_log = on_log,
-        .log_ctx = world,
-    };
+    struct sim_options options = sim_node_options(seed, &world->log);
+    options.net_delay_max_us = 500;
+    options.sync_delay_max_us = 3000;
     world->sim = sim_new(&options);
     world->random = seed * 0x2545f4914f6cdd1d;
-    world->overrides = overrides;
-    world->override_count = override_count;
+    world->overrides = (struct sim_overrides){overrides, override_count};
     world->tell = getenv("SIM_LOG") != NULL || getenv("SIM_SEED") != NULL;
     for (int i = 0; i < CLUSTER_NODES; i++) {
-        world->nodes[i] = (struct cluster_node){
-            .world = world, .machine = sim_machine_new(world->sim, cluster_host(i), shard_count)};
+        world->nodes[i].machine = sim_machine_new(world->sim, cluster_host(i), shard_count);
         format_disk(world, i);
     }
     world->client_machine = sim_machine_new(world->sim, CLIENT_HOST, 1);
@@ -159,13 +139,12 @@ bool cluster_world_up(const struct cluster_world *world, int node) {
     return world->nodes[node].node != NULL;
 }
 
-static void load_config(struct cluster_world *world, int index) {
-    struct cluster_node *node = &world->nodes[index];
+void cluster_world_start(struct cluster_world *world, int index) {
     char id[32], listeners[128];
     snprintf(id, sizeof(id), "node.id=%d", index + 1);
     snprintf(listeners, sizeof(listeners), "listeners=PLAINTEXT://%s:%d,CONTROLLER://%s:%d",
              cluster_host(index), CLUSTER_PORT, cluster_host(index), CONTROLLER_PORT);
-    const char *fixed[] = {
+    const char *const all[] = {
         id,
         listeners,
         "process.roles=broker,controller",
@@ -178,104 +157,40 @@ static void load_config(struct cluster_world *world, int index) {
         "offsets.topic.num.partitions=2",
         "barnabas.topics=" CLUSTER_TOPIC ":2:3",
     };
-    int count = (int)ARRAY_LEN(fixed) + world->override_count;
-    const char **all = xcalloc((size_t)count, sizeof(*all));
-    memcpy(all, fixed, sizeof(fixed));
-    for (int i = 0; i < world->override_count; i++) {
-        all[(int)ARRAY_LEN(fixed) + i] = world->overrides[i];
-    }
-    struct errmsg errmsg;
-    if (config_load(node->machine, NULL, all, count, &node->config, &errmsg) != 0) {
-        fprintf(stderr, "%s\n", errmsg.text);
-        abort();
-    }
-    free(all);
-}
-
-static void on_started(void *ctx, int exit_code) {
-    struct cluster_node *node = ctx;
-    node->started = true;
-    if (exit_code != NODE_EXIT_OK) {
-        cluster_trouble(node->world, "node %d does not start: exit code %d; %s",
-                        (int)(node - node->world->nodes) + 1, exit_code, node->world->last_error);
-    }
-}
-
-static void start_node(void *ctx) {
-    struct cluster_node *node = ctx;
-    node_start(node->node, on_started, node);
-}
-
-void cluster_world_start(struct cluster_world *world, int index) {
-    struct cluster_node *node = &world->nodes[index];
-    ASSERT(node->node == NULL);
     cluster_tell(world, "node %d starts", index + 1);
-    load_config(world, index);
-    node->started = false;
-    node->stopping = false;
-    node->stopped = false;
-    node->node = node_new(node->machine, node->config);
-    sim_call(world->sim, machine_shard(node->machine, 0), start_node, node);
-}
-
-static void tear_down(struct cluster_node *node) {
-    node_free(node->node);
-    config_free(node->config);
-    node->node = NULL;
-    node->config = NULL;
-    sim_machine_restart(node->machine);
+    sim_node_start(world->sim, &world->nodes[index], (struct sim_overrides){all, ARRAY_LEN(all)},
+                   world->overrides);
 }
 
 void cluster_world_kill(struct cluster_world *world, int index, enum sim_crash kind) {
-    struct cluster_node *node = &world->nodes[index];
+    struct sim_node *node = &world->nodes[index];
     ASSERT(node->node != NULL);
     cluster_tell(world, "node %d %s", index + 1,
                  kind == SIM_CRASH_POWER ? "loses power" : "is killed");
-    if (!sim_crashed(node->machine)) {
-        sim_crash_after(node->machine, 0, kind);
-    }
-    tear_down(node);
-}
-
-static void on_stopped(void *ctx) {
-    struct cluster_node *node = ctx;
-    node->stopped = true;
-}
-
-static void stop_node(void *ctx) {
-    struct cluster_node *node = ctx;
-    node_stop(node->node, on_stopped, node);
+    sim_node_crash(node, kind);
+    sim_node_bury(node);
 }
 
 static bool has_started(struct cluster_world *world) {
-    for (int i = 0; i < CLUSTER_NODES; i++) {
-        if (world->nodes[i].stopping && !world->nodes[i].started) {
-            return false;
-        }
-    }
-    return true;
+    return world->nodes[world->stopping].started;
 }
 
 static bool has_stopped(struct cluster_world *world) {
-    for (int i = 0; i < CLUSTER_NODES; i++) {
-        if (world->nodes[i].stopping && !world->nodes[i].stopped) {
-            return false;
-        }
-    }
-    return true;
+    return world->nodes[world->stopping].stopped;
 }
 
 void cluster_world_stop(struct cluster_world *world, int index) {
-    struct cluster_node *node = &world->nodes[index];
-    node->stopping = true; /* as broker/main.c has it: a stop waits for the start */
+    struct sim_node *node = &world->nodes[index];
+    world->stopping = index;
+    /* As broker/main.c has it: a stop waits for the start. */
     if (!cluster_world_until(world, "the start of a node that is to stop", STOP_MS, has_started)) {
         return;
     }
     cluster_tell(world, "node %d stops", index + 1);
-    sim_call(world->sim, machine_shard(node->machine, 0), stop_node, node);
+    sim_node_stop(world->sim, node);
     if (cluster_world_until(world, "the stop of a node", STOP_MS, has_stopped)) {
         cluster_tell(world, "node %d has stopped", index + 1);
-        tear_down(node);
+        sim_node_bury(node);
     }
 }
 
@@ -293,10 +208,14 @@ void cluster_world_cut(struct cluster_world *world, int a, int b, bool cut) {
 bool cluster_world_run(struct cluster_world *world, int64_t ms) {
     sim_run(world->sim, ms, NULL);
     for (int i = 0; i < CLUSTER_NODES; i++) {
-        struct cluster_node *node = &world->nodes[i];
+        const struct sim_node *node = &world->nodes[i];
+        if (node->node != NULL && node->started && node->exit_code != 0) {
+            cluster_trouble(world, "node %d does not start: exit code %d; %s", i + 1,
+                            node->exit_code, world->log.last_error);
+        }
         if (node->node != NULL && machine_exit_code(node->machine) != 0) {
             cluster_trouble(world, "node %d has ended by itself with %d: %s", i + 1,
-                            machine_exit_code(node->machine), world->last_error);
+                            machine_exit_code(node->machine), world->log.last_error);
         }
     }
     return world->trouble[0] == '\0';

@@ -12,7 +12,7 @@
 #include <stdint.h>
 
 #include "base/assert.h"
-#include "runtime/sim/sim.h"
+#include "tests/sim/sim_node.h"
 
 #define CLUSTER_NODES      3
 #define CLUSTER_PORT       9092
@@ -22,29 +22,19 @@
 
 struct cluster_client;
 
-struct cluster_node {
-    struct cluster_world *world;
-    struct machine *machine;
-    struct config *config;
-    struct node *node; /* NULL while it is down */
-    bool started;
-    bool stopping;
-    bool stopped;
-};
-
 struct cluster_world {
     struct sim *sim;
     uint64_t random; /* state of what the test draws; the machines have their own */
-    struct cluster_node nodes[CLUSTER_NODES];
+    struct sim_node nodes[CLUSTER_NODES];
+    int stopping; /* the node that cluster_world_stop() waits for */
     struct machine *client_machine;
     struct cluster_client *client;
     bool cut[CLUSTER_NODES][CLUSTER_NODES];
-    const char *const *overrides;
-    int override_count;
+    struct sim_overrides overrides;
     bool disks_fail;   /* the client may be told KAFKA_STORAGE_ERROR */
     bool tell;         /* what happens, on stderr */
     char trouble[512]; /* "" while all is well */
-    char last_error[256];
+    struct sim_node_log log;
 };
 
 /* All formatted for one cluster, none started. `overrides` ("key=value") are kept by reference. */

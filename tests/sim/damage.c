@@ -118,7 +118,7 @@ static void free_files(struct damage_image *image) {
 
 static bool take_truth(struct damage_image *image) {
     struct node_world *world = node_world_new(2, 1, script_overrides, SCRIPT_OVERRIDE_COUNT);
-    sim_disk_restore(world->broker, image->disk, NULL);
+    sim_disk_restore(world->node.machine, image->disk, NULL);
     script_view_init(&image->truth);
     bool good = node_world_start(world) == 0;
     if (good) {
@@ -135,13 +135,13 @@ struct damage_image *damage_image_new(const char *name, bool clean, bool leftove
     struct damage_image *image = NEW(struct damage_image);
     image->name = name;
     image->clean = clean;
-    list_files(image, world->broker);
+    list_files(image, world->node.machine);
     if (leftovers) {
-        add_leftovers(image, world->broker);
+        add_leftovers(image, world->node.machine);
         free_files(image);
-        list_files(image, world->broker);
+        list_files(image, world->node.machine);
     }
-    image->disk = sim_disk_save(world->broker);
+    image->disk = sim_disk_save(world->node.machine);
     node_world_free(world);
     if (!good || !take_truth(image)) {
         damage_image_free(image);

@@ -13,28 +13,21 @@
 
 #include "runtime/sim/sim.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_node.h"
 
 #define NODE_WORLD_HANGS (-1)
 #define NODE_WORLD_DIED  (-2)
 
 struct node_world {
     struct sim *sim;
-    struct machine *broker;
+    struct sim_node node;
     struct machine *client_machine;
-    struct config *config;
-    struct node *node;
     struct sim_client client;
     bool client_open;
-    bool started;
-    bool stopped;
-    int exit_code;
     bool answered;
     const void *answer;
-    int error_lines;
-    int warning_lines;
-    char last_error[1024]; /* the last line at ERROR, without its newline */
-    const char *const *overrides;
-    int override_count;
+    struct sim_node_log log; /* since the last start */
+    struct sim_overrides overrides;
 };
 
 /* `overrides` are "key=value" besides those that every node here has, and are kept by reference. */
@@ -45,8 +38,8 @@ void node_world_free(struct node_world *world);
 /* The node's exit code (0: it serves), NODE_WORLD_HANGS or NODE_WORLD_DIED. */
 int node_world_start(struct node_world *world);
 
-/* A clean stop: false when it hangs, or the node took itself down meanwhile (exit_code). The node
- * is gone afterwards, its disk ready for the next. */
+/* A clean stop: false when it hangs, or the node took itself down meanwhile (its exit code). The
+ * node is gone afterwards, its disk ready for the next. */
 bool node_world_stop(struct node_world *world);
 
 /* kill -9, or the end of a node that did not start. */

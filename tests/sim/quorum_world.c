@@ -12,6 +12,7 @@
 #include "broker/node.h"
 #include "broker/quorum/metadata_snapshot.h"
 #include "broker/server/server.h"
+#include "tests/sim/sim_node.h"
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
@@ -355,15 +356,7 @@ void quorum_node_lose_disk(struct quorum_node *node) {
 
 struct quorum_world *quorum_world_new(const struct quorum_world_options *options) {
     struct quorum_world *world = NEW(struct quorum_world);
-    struct sim_options sim_options = {
-        .seed = options->seed,
-        .wall_start_ms = 1700000000000,
-        .net_delay_min_us = 50,
-        .net_delay_max_us = 300,
-        .sync_delay_min_us = 100,
-        .sync_delay_max_us = 2000,
-        .log_to_stderr = getenv("SIM_LOG") != NULL,
-    };
+    struct sim_options sim_options = sim_node_options(options->seed, NULL);
     world->options = *options;
     world->sim = sim_new(&sim_options);
     world->count = QUORUM_VOTERS + options->observers;

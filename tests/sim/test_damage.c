@@ -67,14 +67,14 @@ static bool goes_on(struct node_world *world, struct view *seen, const struct da
         }
     }
     bool stays = damage->kind == DAMAGE_UNREADABLE || damage->kind == DAMAGE_BAD_SECTORS;
-    if (!node_world_stop(world) && !(stays && world->exit_code == NODE_EXIT_FAILED)) {
+    if (!node_world_stop(world) && !(stays && world->node.exit_code == NODE_EXIT_FAILED)) {
         snprintf(why, 512, "the stop hangs"); /* it may not be able to write its checkpoints */
         return false;
     }
     int code = node_world_start(world);
     if (code != 0) {
-        snprintf(why, 512, "the second start: %d %.400s", code, world->last_error);
-        return stays && code != NODE_WORLD_HANGS && world->error_lines > 0;
+        snprintf(why, 512, "the second start: %d %.400s", code, world->log.last_error);
+        return stays && code != NODE_WORLD_HANGS && world->log.error_lines > 0;
     }
     struct view again;
     script_view_init(&again);
@@ -88,7 +88,7 @@ static bool goes_on(struct node_world *world, struct view *seen, const struct da
         bool refused = old->error != ERROR_NONE; /* all of it may be there without the clean mark */
         good = (refused && (new->error != ERROR_NONE || new->end == truth[i].end)) ||
                old->checksum_fails ||
-               (stays && new->error != ERROR_NONE && world->error_lines > 0) ||
+               (stays && new->error != ERROR_NONE && world->log.error_lines > 0) ||
                (old->error == ERROR_NONE &&
                 new->error == ERROR_NONE &&new->end ==
                     old->end + grown &&new->bytes.len >= old->bytes.len &&
@@ -106,13 +106,13 @@ static bool goes_on(struct node_world *world, struct view *seen, const struct da
 static enum outcome judge(struct node_world *world, const struct damage *damage, char why[512]) {
     int code = node_world_start(world);
     if (code > 0) {
-        bool told = world->error_lines > 0;
+        bool told = world->log.error_lines > 0;
         snprintf(why, 512, "exit code %d without a line", code);
         return told ? OUTCOME_REFUSED : OUTCOME_WRONG;
     }
     if (code < 0) {
         snprintf(why, 512, "the start %s", code == NODE_WORLD_HANGS ? "hangs" : "ends in a death");
-        bool told = code == NODE_WORLD_DIED && world->error_lines > 0;
+        bool told = code == NODE_WORLD_DIED && world->log.error_lines > 0;
         return told ? OUTCOME_REFUSED : OUTCOME_WRONG;
     }
     struct view seen;
@@ -121,13 +121,13 @@ static enum outcome judge(struct node_world *world, const struct damage *damage,
     enum outcome outcome = OUTCOME_WRONG;
     if (!node_world_alive(world)) {
         snprintf(why, 512, "it ends without a line");
-        outcome = world->error_lines > 0 ? OUTCOME_REFUSED : OUTCOME_WRONG;
+        outcome = world->log.error_lines > 0 ? OUTCOME_REFUSED : OUTCOME_WRONG;
     } else {
         struct view_allowance allowance;
         damage_allow(run.image, damage, &allowance);
         enum view_verdict verdict = view_judge(&run.image->truth, &seen, &allowance, why);
         outcome = (enum outcome)verdict;
-        if (verdict == VIEW_REFUSED && world->error_lines == 0) {
+        if (verdict == VIEW_REFUSED && world->log.error_lines == 0) {
             snprintf(why, 512, "refused without a line");
             outcome = OUTCOME_WRONG;
         }
@@ -146,8 +146,8 @@ static void try_damage(const struct damage *damage, int64_t number) {
     alarm(CASE_SECONDS);
     struct node_world *world = node_world_new(3, 1, script_overrides, SCRIPT_OVERRIDE_COUNT);
     node_world_wait(world, 200000); /* later than anything in the image */
-    sim_disk_restore(world->broker, run.image->disk, NULL);
-    damage_apply(run.image, damage, world->broker);
+    sim_disk_restore(world->node.machine, run.image->disk, NULL);
+    damage_apply(run.image, damage, world->node.machine);
     char why[512] = "";
     enum outcome outcome = judge(world, damage, why);
     node_world_free(world);

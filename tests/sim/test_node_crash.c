@@ -8,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "broker/config/config.h"
-#include "broker/node.h"
 #include "protocol/generated/fetch_request.h"
 #include "protocol/generated/fetch_response.h"
 #include "protocol/generated/find_coordinator_request.h"
@@ -21,8 +19,8 @@
 #include "protocol/generated/produce_request.h"
 #include "protocol/generated/produce_response.h"
 #include "protocol/records.h"
-#include "runtime/sim/sim.h"
 #include "tests/sim/sim_client.h"
+#include "tests/sim/sim_node.h"
 
 #define BROKER_HOST "10.0.0.1"
 #define CLIENT_HOST "10.0.0.2"
@@ -42,10 +40,8 @@ struct ledger {
 
 struct world {
     struct sim *sim;
-    struct machine *broker;
+    struct sim_node node;
     struct machine *client_machine;
-    struct config *config;
-    struct node *node;
     struct sim_client client;
     struct timer retry;
     void (*again)(struct world *world);
@@ -53,57 +49,11 @@ struct world {
     struct ledger ledger;
     int goal; /* the life ends when ledger.next gets here */
     bool done;
-    bool started;
-    bool stopped;
     int64_t fetched;    /* offsets below were read back */
     int64_t found[256]; /* number of the record at each offset */
     int64_t found_committed;
     char label[64]; /* which run this is, to run it again */
 };
-
-/* ---- The node -------------------------------------------------------------------------------- */
-
-static void on_started(void *ctx, int exit_code) {
-    struct world *world = ctx;
-    cr_assert_eq(exit_code, 0, "%s: the node does not start: exit code %d", world->label,
-                 exit_code);
-    world->started = true;
-}
-
-static void start_node(void *ctx) {
-    struct world *world = ctx;
-    static const char *const overrides[] = {
-        "listeners=PLAINTEXT://" BROKER_HOST ":9092",
-        "log.dirs=data",
-        "barnabas.topics=" TOPIC ":1,progress.events:2",
-        "offsets.topic.num.partitions=2",
-        "offsets.topic.replication.factor=1",
-    };
-    struct errmsg errmsg;
-    int error =
-        config_load(world->broker, NULL, overrides, ARRAY_LEN(overrides), &world->config, &errmsg);
-    cr_assert_eq(error, 0, "%s", errmsg.text);
-    world->node = node_new(world->broker, world->config);
-    node_start(world->node, on_started, world);
-}
-
-static void free_node(struct world *world) {
-    node_free(world->node);
-    config_free(world->config);
-    world->node = NULL;
-    world->config = NULL;
-    world->started = false;
-}
-
-static void on_stopped(void *ctx) {
-    struct world *world = ctx;
-    world->stopped = true;
-}
-
-static void stop_node(void *ctx) {
-    struct world *world = ctx;
-    node_stop(world->node, on_stopped, world);
-}
 
 /* ---- The client ------------------------------------------------------------------------------ */
 
@@ -301,17 +251,10 @@ static void fetch_offsets(struct world *world) {
 
 static struct world *world_new(uint64_t seed, int shard_count) {
     struct world *world = calloc(1, sizeof(*world));
-    struct sim_options options = {
-        .seed = seed,
-        .wall_start_ms = 1700000000000,
-        .net_delay_min_us = 50,
-        .net_delay_max_us = 300,
-        .sync_delay_min_us = 100,
-        .sync_delay_max_us = 2000,
-        .log_to_stderr = getenv("SIM_RUN") != NULL,
-    };
+    struct sim_options options = sim_node_options(seed, NULL);
+    options.log_to_stderr = getenv("SIM_RUN") != NULL;
     world->sim = sim_new(&options);
-    world->broker = sim_machine_new(world->sim, BROKER_HOST, shard_count);
+    world->node.machine = sim_machine_new(world->sim, BROKER_HOST, shard_count);
     world->client_machine = sim_machine_new(world->sim, CLIENT_HOST, 1);
     for (size_t i = 0; i < ARRAY_LEN(world->ledger.offsets); i++) {
         world->ledger.offsets[i] = -1;
@@ -339,17 +282,33 @@ static void disconnect_client(void *ctx) {
     sim_client_stop(&world->client);
 }
 
+static void start_node(struct world *world) {
+    static const char *const overrides[] = {
+        "listeners=PLAINTEXT://" BROKER_HOST ":9092",
+        "log.dirs=data",
+        "barnabas.topics=" TOPIC ":1,progress.events:2",
+        "offsets.topic.num.partitions=2",
+        "offsets.topic.replication.factor=1",
+    };
+    sim_node_start(world->sim, &world->node,
+                   (struct sim_overrides){overrides, ARRAY_LEN(overrides)},
+                   (struct sim_overrides){NULL, 0});
+}
+
 /* Starts the node and lets the client do `what` until it is done or the node has crashed. */
 static void live(struct world *world, void (*what)(struct world *world)) {
+    const struct machine *machine = world->node.machine;
     world->done = false;
     world->again = find_coordinator;
     world->then = what;
-    sim_call(world->sim, machine_shard(world->broker, 0), start_node, world);
+    start_node(world);
     sim_call(world->sim, machine_shard(world->client_machine, 0), connect_client, world);
     int64_t deadline_us = sim_now_us(world->sim) + (int64_t)LIFE_MS * 1000;
-    while (!world->done && !sim_crashed(world->broker) && sim_now_us(world->sim) < deadline_us &&
+    while (!world->done && !sim_crashed(machine) && sim_now_us(world->sim) < deadline_us &&
            sim_step(world->sim)) {}
-    cr_assert(world->done || sim_crashed(world->broker), "%s: the node hangs", world->label);
+    cr_assert_eq(world->node.exit_code, 0, "%s: the node does not start: exit code %d",
+                 world->label, world->node.exit_code);
+    cr_assert(world->done || sim_crashed(machine), "%s: the node hangs", world->label);
     sim_call(world->sim, machine_shard(world->client_machine, 0), disconnect_client, world);
     sim_run(world->sim, 1, NULL);
     sim_client_release(&world->client);
@@ -380,14 +339,11 @@ static void check_ledger(const struct world *world) {
 static bool die(struct world *world, uint64_t n, enum sim_crash kind) {
     world->ledger.next++; /* the record on its way when the life before ended is not sent again */
     world->goal = world->ledger.next + RECORDS;
-    sim_crash_after(world->broker, n, kind);
+    sim_crash_after(world->node.machine, n, kind);
     live(world, produce_next);
-    bool crashed = sim_crashed(world->broker);
-    if (!crashed) {
-        sim_crash_after(world->broker, 0, kind);
-    }
-    free_node(world);
-    sim_machine_restart(world->broker);
+    bool crashed = sim_crashed(world->node.machine);
+    sim_node_crash(&world->node, kind);
+    sim_node_bury(&world->node);
     return crashed;
 }
 
@@ -402,11 +358,11 @@ static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash first, enum sim_c
     die(world, 1 + n * 31 % 97, second);
 
     live(world, fetch_offsets);
-    cr_assert(!sim_crashed(world->broker));
+    cr_assert(!sim_crashed(world->node.machine));
     check_ledger(world);
-    sim_call(world->sim, machine_shard(world->broker, 0), stop_node, world);
-    cr_assert(sim_run(world->sim, LIFE_MS, &world->stopped), "the node does not stop");
-    free_node(world);
+    sim_node_stop(world->sim, &world->node);
+    cr_assert(sim_run(world->sim, LIFE_MS, &world->node.stopped), "the node does not stop");
+    sim_node_bury(&world->node);
     world_free(world);
     return crashed;
 }
@@ -470,8 +426,8 @@ Test(node_crash, the_same_seed_is_the_same_run) {
         world->goal = RECORDS;
         live(world, produce_next);
         hashes[i] = sim_history_hash(world->sim);
-        sim_crash_after(world->broker, 0, SIM_CRASH_PROCESS);
-        free_node(world);
+        sim_node_crash(&world->node, SIM_CRASH_PROCESS);
+        sim_node_bury(&world->node);
         world_free(world);
     }
     cr_assert_eq(hashes[0], hashes[1]);

@@ -39,7 +39,7 @@ static void use_node(struct node_world *world, struct promises *promises) {
 static void check_promises(struct node_world *world, const struct promises *promises,
                            const char *label) {
     int code = node_world_start(world);
-    cr_assert_eq(code, 0, "%s: exit code %d %s", label, code, world->last_error);
+    cr_assert_eq(code, 0, "%s: exit code %d %s", label, code, world->log.last_error);
     struct view view;
     view_init(&view);
     view_add_partition(&view, "a", 0);
@@ -73,16 +73,16 @@ static bool fail_at(uint64_t n, struct sim_disk_fault fault, int *died) {
              (int)fault.count);
     struct node_world *world = node_world_new(n, 1, script_overrides, SCRIPT_OVERRIDE_COUNT);
     fault.after = n - 1;
-    sim_disk_fault(world->broker, &fault);
+    sim_disk_fault(world->node.machine, &fault);
     struct promises promises = {.committed = -1};
     use_node(world, &promises);
-    bool reached = sim_disk_operations(world->broker) >= n;
+    bool reached = sim_disk_operations(world->node.machine) >= n;
     if (!node_world_alive(world)) {
-        cr_assert_gt(world->error_lines, 0, "%s: it ends without a line", label);
+        cr_assert_gt(world->log.error_lines, 0, "%s: it ends without a line", label);
         (*died)++;
     }
     node_world_cut_power(world);
-    sim_disk_fault(world->broker, &(struct sim_disk_fault){0});
+    sim_disk_fault(world->node.machine, &(struct sim_disk_fault){0});
     check_promises(world, &promises, label);
     node_world_free(world);
     return reached;

@@ -126,7 +126,7 @@ static void check_topic(const struct run *run, const struct view_partition *seen
         return;
     }
     cr_assert_eq(seen->error, ERROR_NONE, "%s: %s: error %d: %s", run->label, seen->topic,
-                 seen->error, run->world->last_error);
+                 seen->error, run->world->log.last_error);
     cr_assert_neq(existence, ABSENT, "%s: %s is back", run->label, seen->topic);
     cr_assert_not(seen->checksum_fails);
     if (existence == PRESENT) {
@@ -154,33 +154,33 @@ static void check(struct run *run) {
                   "%s: the log starts at %d", run->label, (int)keep->start);
     }
     view_release(&view);
-    cr_assert_eq(run->world->error_lines, 0, "%s: %s", run->label, run->world->last_error);
+    cr_assert_eq(run->world->log.error_lines, 0, "%s: %s", run->label, run->world->log.last_error);
 }
 
 /* Whether the node died at its n-th operation. */
 static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash first, enum sim_crash second) {
     struct run run = {.world = node_world_new(seed, 1, overrides, ARRAY_LEN(overrides))};
     snprintf(run.label, sizeof(run.label), "seed %d, operation %d", (int)seed, (int)n);
-    sim_crash_after(run.world->broker, n, first);
+    sim_crash_after(run.world->node.machine, n, first);
     bool whole = script(&run);
-    bool died = sim_crashed(run.world->broker);
+    bool died = sim_crashed(run.world->node.machine);
     cr_assert(whole || died, "%s: a step failed", run.label);
     node_world_kill(run.world);
 
     /* Once more, most likely while it recovers. */
-    sim_crash_after(run.world->broker, 1 + n * 31 % 61, second);
+    sim_crash_after(run.world->node.machine, 1 + n * 31 % 61, second);
     if (node_world_start(run.world) == 0) {
         node_world_wait(run.world, 100);
     }
     node_world_kill(run.world);
 
     cr_assert_eq(node_world_start(run.world), 0, "%s: it does not start: %s", run.label,
-                 run.world->last_error);
+                 run.world->log.last_error);
     check(&run);
     cr_assert(script_create_topic(run.world, "after", 1), "%s: no new topics", run.label);
     cr_assert(script_produce(run.world, "after", 0, COMPRESSION_NONE, NO_PRODUCER_ID, 0, NULL));
     cr_assert(node_world_stop(run.world), "%s: the stop hangs", run.label);
-    cr_assert_eq(node_world_start(run.world), 0, "%s: %s", run.label, run.world->last_error);
+    cr_assert_eq(node_world_start(run.world), 0, "%s: %s", run.label, run.world->log.last_error);
     check(&run);
     node_world_free(run.world);
     return died;

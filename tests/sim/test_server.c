@@ -264,7 +264,7 @@ static void make_call(void *ctx) {
 }
 
 static void call_from(struct fixture *f, int shard, int16_t key, int16_t version) {
-    struct node *node = f->world->node;
+    struct node *node = f->world->node.node;
     f->call = (struct controller_call){
         .from = &node->shards[shard],
         .api_key = key,
