@@ -134,10 +134,9 @@ static int64_t start_position(const struct segment_files *files, int64_t timesta
     int64_t relative = 0;
     int64_t found = NO_TIMESTAMP;
     int64_t pos = 0;
-    int result =
-        timestamp <= 0 ? 0
-                       : time_index_floor(files->time_index, files->time_count, timestamp - 1,
-                                          &relative, &found);
+    int result = timestamp <= 0 ? 0
+                                : time_index_floor(files->time_index, files->time_count,
+                                                   timestamp - 1, &relative, &found);
     if (result == 0 && found != NO_TIMESTAMP) {
         result = offset_index_floor(files->offset_index, files->offset_count, relative, &pos);
     }
@@ -166,6 +165,9 @@ static int search_segment(struct log_lookup *lookup, const struct lookup_state *
         if (first && pos > 0 && (result < 0 || batch.base_offset < segment->base_offset)) {
             batch_cursor_init(&cursor, file, 0, segment->size, window, sizeof(window));
             continue;
+        }
+        if (result == 1 && batch_last_offset(&batch) < state->start_offset) {
+            continue; /* deleted: nobody reads it any more, damaged or not */
         }
         if (result == 1) {
             result = batch_cursor_check_crc(&cursor, &batch, at);
