@@ -98,6 +98,26 @@ struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node
     return first_from_bucket(map, (node->hash & (map->bucket_count - 1)) + 1);
 }
 
+/*
+ * Buckets are met in the order of their reversed numbers: 0, 4, 2, 6, 1, ... When the map doubles,
+ * a bucket is divided into two that are neighbours in this order, so that what is before the cursor
+ * stays before it.
+ */
+struct hmap_node *hmap_scan(const struct hmap *map, uint64_t *cursor) {
+    if (map->bucket_count == 0) {
+        *cursor = 0;
+        return NULL;
+    }
+    uint64_t at = *cursor & (map->bucket_count - 1);
+    uint64_t bit = map->bucket_count >> 1;
+    struct hmap_node *first = map->buckets[at];
+    for (; (at & bit) != 0; bit >>= 1) {
+        at &= ~bit;
+    }
+    *cursor = at | bit;
+    return first;
+}
+
 uint64_t hash_bytes(struct slice s) {
     return XXH3_64bits(s.data, s.len);
 }

@@ -49,6 +49,14 @@ struct hmap_node *hmap_next_with_hash(const struct hmap_node *node);
 struct hmap_node *hmap_first(const struct hmap *map);
 struct hmap_node *hmap_next(const struct hmap *map, const struct hmap_node *node);
 
+/*
+ * Iteration in pieces, between which the map may change: what is in the map all the time is met
+ * once, what comes or goes meanwhile at most once (unless the map is released in between).
+ * *cursor is 0 at the beginning, and again when all was met. Returns the first node of the next
+ * bucket, or NULL where that is empty; the others are node->next. A bucket has few nodes.
+ */
+struct hmap_node *hmap_scan(const struct hmap *map, uint64_t *cursor);
+
 /* XXH3 of the bytes. */
 uint64_t hash_bytes(struct slice s);
 uint64_t hash_u64(uint64_t value);

@@ -71,7 +71,34 @@ static void collect_brokers(const struct image *image, struct node_part *part) {
     }
 }
 
-static void count_partitions(const struct image_topic *topic, struct node_part *part) {
+static void add_orphan(struct node_part *part, const struct image_topic *topic, int32_t index) {
+    const struct image_partition *partition = &topic->partitions[index];
+    struct node_orphan *orphan = ARENA_NEW(&part->arena, struct node_orphan);
+    *orphan = (struct node_orphan){
+        .next = part->orphans,
+        .topic = arena_dup(&part->arena, topic->name),
+        .index = index,
+        .replicas = partition->replica_count,
+        .isr = partition->isr_count,
+    };
+    part->orphans = orphan;
+}
+
+static void add_topic(struct node_part *part, const struct image_topic *topic) {
+    struct node_topic *out = ARENA_NEW(&part->arena, struct node_topic);
+    *out = (struct node_topic){
+        .next = part->topics,
+        .name = arena_dup(&part->arena, topic->name),
+        .partitions = topic->partition_count,
+    };
+    part->topics = out;
+}
+
+static void look_at_topic(struct node_part *part, const struct image_topic *topic) {
+    int32_t leader = topic->partition_count > 0 ? topic->partitions[0].leader : -1;
+    if (leader == part->id || (leader < 0 && part->active)) {
+        add_topic(part, topic);
+    }
     part->topic_total++;
     part->partition_total += topic->partition_count;
     for (int32_t i = 0; i < topic->partition_count; i++) {
@@ -79,44 +106,25 @@ static void count_partitions(const struct image_topic *topic, struct node_part *
         part->offline_partitions += partition->leader < 0;
         part->not_preferred +=
             partition->replica_count > 0 && partition->leader != partition->replicas[0];
-    }
-}
-
-static void add_orphans(const struct image_topic *topic, struct node_part *part) {
-    for (int32_t i = 0; i < topic->partition_count; i++) {
-        const struct image_partition *partition = &topic->partitions[i];
-        if (partition->leader < 0) {
-            part->orphans[part->orphan_count++] = (struct node_orphan){
-                .topic = arena_dup(&part->arena, topic->name),
-                .index = i,
-                .replicas = partition->replica_count,
-                .isr = partition->isr_count,
-            };
+        if (partition->leader < 0 && part->active) {
+            add_orphan(part, topic, i);
         }
     }
 }
 
-static void collect_topics(const struct image *image, struct node_part *part) {
-    struct arena *arena = &part->arena;
-    part->topics = arena_array(arena, image->topics_by_name.count, sizeof(*part->topics));
-    HMAP_FOREACH(node, &image->topics_by_name) {
-        const struct image_topic *topic = CONTAINER_OF(node, struct image_topic, by_name);
-        int32_t leader = topic->partition_count > 0 ? topic->partitions[0].leader : -1;
-        count_partitions(topic, part);
-        if (leader == part->id || (leader < 0 && part->active)) {
-            part->topics[part->topic_count++] = (struct node_topic){
-                .name = arena_dup(arena, topic->name),
-                .partitions = topic->partition_count,
-            };
+int node_part_collect(struct node_part *part, const struct image *image, int most) {
+    int looked_at = 0;
+    while (looked_at < most && !part->whole) {
+        struct hmap_node *node = hmap_scan(&image->topics_by_name, &part->cursor);
+        looked_at++;
+        for (; node != NULL; node = node->next) {
+            const struct image_topic *topic = CONTAINER_OF(node, struct image_topic, by_name);
+            look_at_topic(part, topic);
+            looked_at += 1 + topic->partition_count;
         }
+        part->whole = part->cursor == 0;
     }
-    if (!part->active || part->offline_partitions == 0) {
-        return;
-    }
-    part->orphans = arena_array(arena, (size_t)part->offline_partitions, sizeof(*part->orphans));
-    HMAP_FOREACH(node, &image->topics_by_name) {
-        add_orphans(CONTAINER_OF(node, struct image_topic, by_name), part);
-    }
+    return looked_at;
 }
 
 static void collect_dirs(const struct node *node, struct node_part *part) {
@@ -191,7 +199,7 @@ static void collect_telemetry(const struct node *node, struct node_part *part) {
     buffer_release(&g.labels);
 }
 
-struct node_part *node_part_collect(struct node *node, struct node_part_before *before) {
+struct node_part *node_part_new(struct node *node, struct node_part_before *before) {
     struct node_part *part = NEW(struct node_part);
     const struct image *image = node->shards[0].image;
     arena_init(&part->arena, SIZE_MAX);
@@ -205,7 +213,6 @@ struct node_part *node_part_collect(struct node *node, struct node_part_before *
     part->applied_offset = controller_applied_offset(node->controller);
     collect_quorum(node, part, before);
     collect_brokers(image, part);
-    collect_topics(image, part);
     collect_dirs(node, part);
     collect_telemetry(node, part);
     return part;

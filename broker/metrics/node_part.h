@@ -15,6 +15,7 @@
 #include "base/slice.h"
 #include "broker/quorum/quorum_requests.h"
 
+struct image;
 struct node;
 
 struct node_broker {
@@ -25,12 +26,14 @@ struct node_broker {
 
 /* A topic that is this node's to tell. */
 struct node_topic {
+    struct node_topic *next;
     struct slice name;
     int32_t partitions;
 };
 
 /* A partition without a leader; only of the active controller. */
 struct node_orphan {
+    struct node_orphan *next;
     struct slice topic;
     int32_t index;
     int32_t replicas;
@@ -54,6 +57,9 @@ struct node_client_series {
 
 struct node_part {
     struct arena arena;
+    uint64_t
+        cursor; /* of the image's topics (hmap_scan), and whether all were looked at; private */
+    bool whole;
     int32_t id;
     bool is_broker;
     bool is_controller;
@@ -80,9 +86,7 @@ struct node_part {
     struct node_broker *brokers;
     int32_t broker_count;
     struct node_topic *topics;
-    int32_t topic_count;
     struct node_orphan *orphans;
-    int32_t orphan_count;
     struct node_dir *dirs;
     int32_t dir_count;
 
@@ -101,7 +105,13 @@ struct node_part_before {
     double commit_ms;
 };
 
-struct node_part *node_part_collect(struct node *node, struct node_part_before *before);
+/*
+ * A new part has all but the cluster's topics, which node_part_collect() adds, in turns, until the
+ * part is whole. It returns how many topics and partitions it looked at: `most`, of which it
+ * exceeds only what the last topic has.
+ */
+struct node_part *node_part_new(struct node *node, struct node_part_before *before);
+int node_part_collect(struct node_part *part, const struct image *image, int most);
 void node_part_free(struct node_part *part); /* NULL does nothing */
 
 #endif

@@ -40,14 +40,6 @@ static void collect_counters(struct node_shard *shard, struct metrics_part *part
     part->all = meters->all;
     part->replication_bytes_in = meters->replication_bytes_in;
     part->replication_bytes_out = meters->replication_bytes_out;
-    part->topics = arena_array(&part->arena, meters->topics.count, sizeof(*part->topics));
-    HMAP_FOREACH(node, &meters->topics) {
-        const struct topic_meter *topic = CONTAINER_OF(node, struct topic_meter, node);
-        part->topics[part->topic_count++] = (struct part_topic){
-            .name = arena_dup(&part->arena, topic->name),
-            .counts = topic->counts,
-        };
-    }
     part->requests = arena_array(&part->arena, METER_KINDS, sizeof(*part->requests));
     for (int kind = 0; kind < METER_KINDS; kind++) {
         struct request_meter *meter = meters->requests[kind];
@@ -85,17 +77,20 @@ static void collect_leadership(const struct partition *partition, struct part_pa
     out->leader_preferred = partition->leader_preferred;
 }
 
-static void collect_partition(const struct partition *partition, struct arena *arena,
-                              struct part_partition *out) {
+static void collect_partition(struct metrics_part *part, const struct partition *partition) {
+    struct part_partition *out = ARENA_NEW(&part->arena, struct part_partition);
     const struct log *log = partition->log;
     *out = (struct part_partition){
-        .topic = arena_dup(arena, partition->topic),
+        .next = part->partitions,
+        .topic = arena_dup(&part->arena, partition->topic),
         .index = partition->index,
         .leads = partition->leader == partition->manager->shard->node->id,
         .online = partition->state == PARTITION_ONLINE && log != NULL,
         .replicas = partition->replica_count,
         .isr = partition->isr_count,
     };
+    part->partitions = out;
+    part->partition_count++;
     if (out->leads) {
         collect_leadership(partition, out);
     }
@@ -109,73 +104,170 @@ static void collect_partition(const struct partition *partition, struct arena *a
     }
 }
 
-static void collect_partitions(struct node_shard *shard, struct metrics_part *part) {
-    const struct hmap *partitions = &shard->replicas->partitions;
-    part->partitions = arena_array(&part->arena, partitions->count, sizeof(*part->partitions));
-    HMAP_FOREACH(node, partitions) {
-        collect_partition(CONTAINER_OF(node, struct partition, node), &part->arena,
-                          &part->partitions[part->partition_count++]);
-    }
+/* ---- Topics and groups ----------------------------------------------------------------------- */
+
+static void collect_topic(struct metrics_part *part, const struct topic_meter *topic) {
+    struct part_topic *out = ARENA_NEW(&part->arena, struct part_topic);
+    *out = (struct part_topic){
+        .next = part->topics,
+        .name = arena_dup(&part->arena, topic->name),
+        .counts = topic->counts,
+    };
+    part->topics = out;
 }
 
-/* ---- Groups ---------------------------------------------------------------------------------- */
-
-static void collect_group(const struct group *group, struct arena *arena, struct part_group *out) {
-    const struct offset_store *store = &group->offsets;
+static void collect_group(struct metrics_part *part, const struct group *group) {
+    struct part_group *out = ARENA_NEW(&part->arena, struct part_group);
     *out = (struct part_group){
-        .id = arena_dup(arena, group->id),
+        .next = part->groups,
+        .id = arena_dup(&part->arena, group->id),
+        .coordinator = part->walk.coordinator,
         .state = group->state,
         .members = group->member_count,
-        .offsets = arena_array(arena, store->count, sizeof(*out->offsets)),
     };
-    HMAP_FOREACH(node, &store->topics) {
+    part->groups = out;
+}
+
+static void collect_offsets(struct arena *arena, struct part_group *group,
+                            const struct offset_topic *topic) {
+    struct part_group_topic *out = ARENA_NEW(arena, struct part_group_topic);
+    *out = (struct part_group_topic){
+        .next = group->topics,
+        .name = arena_dup(arena, topic->name),
+        .offsets = arena_array(arena, (size_t)topic->count, sizeof(*out->offsets)),
+        .offset_count = topic->count,
+    };
+    for (int32_t i = 0; i < topic->count; i++) {
+        out->offsets[i] = (struct part_offset){
+            .partition = topic->entries[i].partition,
+            .offset = topic->entries[i].offset,
+        };
+    }
+    group->topics = out;
+    group->offset_count += topic->count;
+}
+
+/* The groups of a partition of __consumer_offsets; NULL where there is nobody who tells. A table
+ * that is being loaded belongs to a worker. */
+static const struct group_table *groups_at(const struct node_shard *shard, int32_t index) {
+    const struct coordinator *coordinator = shard->groups->by_partition[index];
+    bool tells =
+        coordinator != NULL && coordinator->state == COORDINATOR_ACTIVE && !coordinator->closed;
+    return tells ? &coordinator->table : NULL;
+}
+
+/* ---- Turns ----------------------------------------------------------------------------------- */
+
+static void next_stage(struct part_walk *walk) {
+    walk->stage++;
+    walk->cursor = 0;
+}
+
+static int walk_topics(struct metrics_part *part, const struct node_shard *shard) {
+    int looked_at = 1;
+    struct hmap_node *node = hmap_scan(&shard->meters->topics, &part->walk.cursor);
+    for (; node != NULL; node = node->next) {
+        collect_topic(part, CONTAINER_OF(node, struct topic_meter, node));
+        looked_at++;
+    }
+    if (part->walk.cursor == 0) {
+        next_stage(&part->walk);
+    }
+    return looked_at;
+}
+
+static int walk_partitions(struct metrics_part *part, const struct node_shard *shard) {
+    int looked_at = 1;
+    struct hmap_node *node = hmap_scan(&shard->replicas->partitions, &part->walk.cursor);
+    for (; node != NULL; node = node->next) {
+        collect_partition(part, CONTAINER_OF(node, struct partition, node));
+        looked_at++;
+    }
+    if (part->walk.cursor == 0) {
+        next_stage(&part->walk);
+    }
+    return looked_at;
+}
+
+/* Without their offsets, which may be many of one group. */
+static int walk_groups(struct metrics_part *part, const struct node_shard *shard) {
+    struct part_walk *walk = &part->walk;
+    int looked_at = 1;
+    if (walk->coordinator >= shard->groups->by_partition_count) {
+        walk->group = part->groups;
+        next_stage(walk);
+        return looked_at;
+    }
+    const struct group_table *table = groups_at(shard, walk->coordinator);
+    struct hmap_node *node = table != NULL ? hmap_scan(&table->groups, &walk->cursor) : NULL;
+    for (; node != NULL; node = node->next) {
+        collect_group(part, CONTAINER_OF(node, struct group, node));
+        looked_at++;
+    }
+    if (table == NULL || walk->cursor == 0) {
+        walk->cursor = 0;
+        walk->coordinator++;
+    }
+    return looked_at;
+}
+
+static const struct group *group_again(const struct node_shard *shard,
+                                       const struct part_group *group) {
+    const struct group_table *table = group->coordinator < shard->groups->by_partition_count
+                                          ? groups_at(shard, group->coordinator)
+                                          : NULL;
+    return table != NULL ? group_table_find(table, group->id) : NULL;
+}
+
+static int walk_offsets(struct metrics_part *part, const struct node_shard *shard) {
+    struct part_walk *walk = &part->walk;
+    int looked_at = 1;
+    if (walk->group == NULL) {
+        next_stage(walk);
+        return looked_at;
+    }
+    const struct group *group = group_again(shard, walk->group);
+    struct hmap_node *node =
+        group != NULL ? hmap_scan(&group->offsets.topics, &walk->cursor) : NULL;
+    for (; node != NULL; node = node->next) {
         const struct offset_topic *topic = CONTAINER_OF(node, struct offset_topic, node);
-        struct slice name = arena_dup(arena, topic->name);
-        for (int32_t i = 0; i < topic->count; i++) {
-            out->offsets[out->offset_count++] = (struct part_offset){
-                .topic = name,
-                .partition = topic->entries[i].partition,
-                .offset = topic->entries[i].offset,
-            };
-        }
+        collect_offsets(&part->arena, walk->group, topic);
+        looked_at += 1 + topic->count;
     }
+    if (group == NULL || walk->cursor == 0) {
+        walk->cursor = 0;
+        walk->group = walk->group->next;
+    }
+    return looked_at;
 }
 
-/* A table that is being loaded belongs to a worker. */
-static bool coordinator_tells(const struct coordinator *coordinator) {
-    return coordinator->state == COORDINATOR_ACTIVE && !coordinator->closed;
+int part_collect(struct metrics_part *part, struct node_shard *shard, int most) {
+    static int (*const walks[])(struct metrics_part *, const struct node_shard *) = {
+        [PART_TOPICS] = walk_topics,
+        [PART_PARTITIONS] = walk_partitions,
+        [PART_GROUPS] = walk_groups,
+        [PART_OFFSETS] = walk_offsets,
+    };
+    int looked_at = 0;
+    while (looked_at < most && part->walk.stage != PART_WHOLE) {
+        looked_at += walks[part->walk.stage](part, shard);
+    }
+    return looked_at;
 }
 
-static void collect_groups(struct node_shard *shard, struct metrics_part *part) {
-    size_t count = 0;
-    LIST_FOREACH(it, &shard->groups->coordinators) {
-        const struct coordinator *coordinator = CONTAINER_OF(it, struct coordinator, link);
-        count += coordinator_tells(coordinator) ? coordinator->table.groups.count : 0;
-    }
-    part->groups = arena_array(&part->arena, count, sizeof(*part->groups));
-    LIST_FOREACH(it, &shard->groups->coordinators) {
-        const struct coordinator *coordinator = CONTAINER_OF(it, struct coordinator, link);
-        if (!coordinator_tells(coordinator)) {
-            continue;
-        }
-        HMAP_FOREACH(node, &coordinator->table.groups) {
-            collect_group(CONTAINER_OF(node, struct group, node), &part->arena,
-                          &part->groups[part->group_count++]);
-        }
-    }
+bool part_is_whole(const struct metrics_part *part) {
+    return part->walk.stage == PART_WHOLE;
 }
 
 /* ---- The whole ------------------------------------------------------------------------------- */
 
-struct metrics_part *part_collect(struct node_shard *shard) {
+struct metrics_part *part_new(struct node_shard *shard) {
     struct metrics_part *part = NEW(struct metrics_part);
     arena_init(&part->arena, SIZE_MAX);
     part->shard = shard->index;
     part->idle = idle_share(shard);
     collect_counters(shard, part);
     collect_listeners(shard, part);
-    collect_partitions(shard, part);
-    collect_groups(shard, part);
     return part;
 }
 

@@ -1,9 +1,9 @@
 /*
  * What one shard tells when a node is asked for its metrics: a copy that nobody changes any more.
  *
- * A part is made on its shard (part_collect), filled on shard 0 with what that shard alone knows
- * (node_part.h), and read by a worker. It is one arena and holds no pointer out of it, but for
- * constant text.
+ * A part is made on its shard, a piece in each turn of the loop (part_collect), and read by a
+ * worker. It is one arena and holds no pointer out of it, but for constant text. Lists are in no
+ * order.
  */
 #ifndef BROKER_METRICS_PART_H
 #define BROKER_METRICS_PART_H
@@ -20,6 +20,7 @@ struct node_shard;
 
 /* A partition that this node replicates. */
 struct part_partition {
+    struct part_partition *next;
     struct slice topic;
     int32_t index;
     bool leads;            /* this node: what is of the whole partition is its to tell */
@@ -39,21 +40,31 @@ struct part_partition {
 };
 
 struct part_offset {
-    struct slice topic;
     int32_t partition;
     int64_t offset;
 };
 
-/* A consumer group whose coordinator this shard is. */
-struct part_group {
-    struct slice id;
-    enum group_state state;
-    int32_t members;
-    struct part_offset *offsets;
+/* A topic of which a group has committed offsets. */
+struct part_group_topic {
+    struct part_group_topic *next;
+    struct slice name;
+    struct part_offset *offsets; /* by partition */
     int32_t offset_count;
 };
 
+/* A consumer group whose coordinator this shard is. */
+struct part_group {
+    struct part_group *next;
+    struct slice id;
+    int32_t coordinator; /* its partition of __consumer_offsets */
+    enum group_state state;
+    int32_t members;
+    struct part_group_topic *topics;
+    int32_t offset_count; /* of all topics */
+};
+
 struct part_topic {
+    struct part_topic *next;
     struct slice name;
     struct topic_counts counts;
 };
@@ -70,8 +81,17 @@ struct part_listener {
     int32_t connections;
 };
 
+/* Where the next turn goes on; private. */
+struct part_walk {
+    enum { PART_TOPICS, PART_PARTITIONS, PART_GROUPS, PART_OFFSETS, PART_WHOLE } stage;
+    uint64_t cursor;          /* of the map that is walked (hmap_scan) */
+    int32_t coordinator;      /* whose groups are walked */
+    struct part_group *group; /* whose offsets are walked */
+};
+
 struct metrics_part {
     struct arena arena;
+    struct part_walk walk;
     int shard;
     double idle; /* share of time that the loop had nothing to do, 0..1 */
 
@@ -79,20 +99,25 @@ struct metrics_part {
     uint64_t replication_bytes_in;
     uint64_t replication_bytes_out;
     struct part_topic *topics;
-    int32_t topic_count;
     struct part_request *requests;
     int32_t request_count;
     struct part_listener *listeners;
     int32_t listener_count;
 
-    struct part_partition *partitions; /* those of `partition_count` that are asked for */
+    struct part_partition *partitions;
     int32_t partition_count;
     struct part_group *groups;
-    int32_t group_count;
 };
 
-/* On its shard. The caller frees the part with part_free(). */
-struct metrics_part *part_collect(struct node_shard *shard);
+/*
+ * All on its shard. A new part has what is counted for the shard as a whole; part_collect() adds
+ * topics, partitions and groups, whose numbers nobody limits. It returns how many it looked at,
+ * empty places in maps included: `most`, of which it exceeds only what one topic of one group has
+ * committed. Call it, in turns, until part_is_whole(). What comes or goes meanwhile is told or not.
+ */
+struct metrics_part *part_new(struct node_shard *shard);
+int part_collect(struct metrics_part *part, struct node_shard *shard, int most);
+bool part_is_whole(const struct metrics_part *part);
 void part_free(struct metrics_part *part); /* NULL does nothing */
 
 #endif

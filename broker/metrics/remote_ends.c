@@ -51,9 +51,9 @@ static void own_fill(struct hmap *own, struct metrics_part **parts, int part_cou
     for (int i = 0; i < part_count; i++) {
         const struct metrics_part *part = parts[i];
         struct remote_end *ends = arena_array(arena, (size_t)part->partition_count, sizeof(*ends));
-        for (int32_t p = 0; p < part->partition_count; p++) {
-            if (part->partitions[p].online) {
-                add(own, &ends[p], part->partitions[p].topic, part->partitions[p].index);
+        for (const struct part_partition *p = part->partitions; p != NULL; p = p->next) {
+            if (p->online) {
+                add(own, ends++, p->topic, p->index);
             }
         }
     }
@@ -62,20 +62,20 @@ static void own_fill(struct hmap *own, struct metrics_part **parts, int part_cou
 static size_t offsets_count(struct metrics_part **parts, int part_count) {
     size_t count = 0;
     for (int i = 0; i < part_count; i++) {
-        for (int32_t g = 0; g < parts[i]->group_count; g++) {
-            count += (size_t)parts[i]->groups[g].offset_count;
+        for (const struct part_group *g = parts[i]->groups; g != NULL; g = g->next) {
+            count += (size_t)g->offset_count;
         }
     }
     return count;
 }
 
-static void find_in_group(struct remote_ends *ends, const struct hmap *own,
-                          const struct part_group *group) {
-    for (int32_t i = 0; i < group->offset_count; i++) {
-        const struct part_offset *offset = &group->offsets[i];
-        if (find(own, offset->topic, offset->partition) == NULL &&
-            find(&ends->by_name, offset->topic, offset->partition) == NULL) {
-            add(&ends->by_name, &ends->items[ends->count++], offset->topic, offset->partition);
+static void find_in_topic(struct remote_ends *ends, const struct hmap *own,
+                          const struct part_group_topic *topic) {
+    for (int32_t i = 0; i < topic->offset_count; i++) {
+        int32_t partition = topic->offsets[i].partition;
+        if (find(own, topic->name, partition) == NULL &&
+            find(&ends->by_name, topic->name, partition) == NULL) {
+            add(&ends->by_name, &ends->items[ends->count++], topic->name, partition);
         }
     }
 }
@@ -93,8 +93,10 @@ void remote_ends_find(struct remote_ends *ends, struct metrics_part **parts, int
     own_fill(&own, parts, part_count, arena);
     ends->items = arena_array(arena, most, sizeof(*ends->items));
     for (int i = 0; i < part_count; i++) {
-        for (int32_t g = 0; g < parts[i]->group_count; g++) {
-            find_in_group(ends, &own, &parts[i]->groups[g]);
+        for (const struct part_group *g = parts[i]->groups; g != NULL; g = g->next) {
+            for (const struct part_group_topic *t = g->topics; t != NULL; t = t->next) {
+                find_in_topic(ends, &own, t);
+            }
         }
     }
     hmap_release(&own);

@@ -27,6 +27,9 @@ static void render_costs(struct render *render) {
     text_single(out, "barnabas_metrics_collect_seconds_total", "counter",
                 "Time that the loops have spent on copying what pages are made of.",
                 (double)costs->collect_ns / 1e9);
+    text_single(out, "barnabas_metrics_longest_turn_seconds", "gauge",
+                "The longest that a loop spent at once on copying for the page before.",
+                (double)costs->turn_ns / 1e9);
     text_single(out, "barnabas_metrics_render_seconds_total", "counter",
                 "Time that workers have spent on making pages.", (double)costs->render_ns / 1e9);
     text_single(out, "barnabas_metrics_page_bytes", "gauge",

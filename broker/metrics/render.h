@@ -19,6 +19,7 @@
 struct render_costs {
     uint64_t pages;
     int64_t collect_ns; /* on all loops together */
+    int64_t turn_ns;    /* the longest that a loop spent at once, for the last page */
     int64_t render_ns;  /* on workers */
     size_t bytes;       /* of the last page */
 };

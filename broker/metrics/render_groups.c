@@ -46,54 +46,53 @@ static void marks_fill(struct render *render, struct hmap *marks) {
         const struct metrics_part *part = render->parts[i];
         struct mark *items =
             arena_array(render->arena, (size_t)part->partition_count, sizeof(*items));
-        for (int32_t p = 0; p < part->partition_count; p++) {
-            items[p].partition = &part->partitions[p];
-            if (items[p].partition->online) {
-                hmap_insert(marks, &items[p].node,
-                            mark_hash(part->partitions[p].topic, part->partitions[p].index));
+        struct mark *next = items;
+        for (const struct part_partition *p = part->partitions; p != NULL; p = p->next) {
+            if (p->online) {
+                next->partition = p;
+                hmap_insert(marks, &next->node, mark_hash(p->topic, p->index));
+                next++;
             }
         }
     }
 }
 
-static int64_t lag_of(const struct render *render, const struct hmap *marks,
+static int64_t lag_of(const struct render *render, const struct hmap *marks, struct slice topic,
                       const struct part_offset *offset) {
-    HMAP_FOREACH_HASH(node, marks, mark_hash(offset->topic, offset->partition)) {
+    HMAP_FOREACH_HASH(node, marks, mark_hash(topic, offset->partition)) {
         const struct part_partition *partition = CONTAINER_OF(node, struct mark, node)->partition;
-        if (partition->index == offset->partition && slice_equal(partition->topic, offset->topic)) {
+        if (partition->index == offset->partition && slice_equal(partition->topic, topic)) {
             int64_t lag = partition->high_watermark - offset->offset;
             return lag < 0 ? 0 : lag;
         }
     }
-    int64_t end = remote_ends_lookup(render->remote, offset->topic, offset->partition);
+    int64_t end = remote_ends_lookup(render->remote, topic, offset->partition);
     int64_t lag = end - offset->offset;
     return end < 0 ? -1 : lag < 0 ? 0 : lag;
 }
 
-/* The offsets of one topic of a group stand together. */
-static void add_group(struct render *render, struct group_lines *lines,
-                      const struct part_group *group) {
+static void add_group_topic(struct render *render, struct group_lines *lines, struct slice group,
+                            const struct part_group_topic *of) {
+    struct topic_line *topic = &lines->topics[lines->topic_count++];
     struct buffer labels;
     buffer_init(&labels, SIZE_MAX);
-    for (int32_t i = 0; i < group->offset_count; i++) {
-        const struct part_offset *offset = &group->offsets[i];
+    text_label(&labels, "consumergroup", group);
+    text_label(&labels, "topic", of->name);
+    *topic = (struct topic_line){
+        .labels = arena_dup(render->arena, buffer_slice(&labels)),
+        .lag_known = true,
+    };
+    for (int32_t i = 0; i < of->offset_count; i++) {
+        const struct part_offset *offset = &of->offsets[i];
         buffer_reset(&labels);
-        text_label(&labels, "consumergroup", group->id);
-        text_label(&labels, "topic", offset->topic);
-        if (i == 0 || !slice_equal(group->offsets[i - 1].topic, offset->topic)) {
-            lines->topics[lines->topic_count++] = (struct topic_line){
-                .labels = arena_dup(render->arena, buffer_slice(&labels)),
-                .lag_known = true,
-            };
-        }
+        buffer_append_slice(&labels, topic->labels);
         text_label_int(&labels, "partition", offset->partition);
-        int64_t lag = lag_of(render, &lines->marks, offset);
+        int64_t lag = lag_of(render, &lines->marks, of->name, offset);
         lines->offsets[lines->offset_count++] = (struct offset_line){
             .labels = arena_dup(render->arena, buffer_slice(&labels)),
             .offset = offset->offset,
             .lag = lag,
         };
-        struct topic_line *topic = &lines->topics[lines->topic_count - 1];
         topic->offset_sum += offset->offset;
         topic->lag_sum += lag > 0 ? lag : 0;
         topic->lag_known = topic->lag_known && lag >= 0;
@@ -105,8 +104,8 @@ static struct group_lines lines_new(struct render *render) {
     struct group_lines lines = {.offset_count = 0};
     size_t most = 0;
     for (int i = 0; i < render->part_count; i++) {
-        for (int32_t g = 0; g < render->parts[i]->group_count; g++) {
-            most += (size_t)render->parts[i]->groups[g].offset_count;
+        for (const struct part_group *g = render->parts[i]->groups; g != NULL; g = g->next) {
+            most += (size_t)g->offset_count;
         }
     }
     lines.offsets = arena_array(render->arena, most, sizeof(*lines.offsets));
@@ -117,8 +116,10 @@ static struct group_lines lines_new(struct render *render) {
     }
     marks_fill(render, &lines.marks);
     for (int i = 0; i < render->part_count; i++) {
-        for (int32_t g = 0; g < render->parts[i]->group_count; g++) {
-            add_group(render, &lines, &render->parts[i]->groups[g]);
+        for (const struct part_group *g = render->parts[i]->groups; g != NULL; g = g->next) {
+            for (const struct part_group_topic *t = g->topics; t != NULL; t = t->next) {
+                add_group_topic(render, &lines, g->id, t);
+            }
         }
     }
     return lines;
@@ -165,10 +166,11 @@ static void render_members(struct render *render) {
     text_family(render->out, name, "gauge", "Members of a group.");
     for (int i = 0; i < render->part_count; i++) {
         const struct metrics_part *part = render->parts[i];
-        for (int32_t g = 0; g < part->group_count && render_has_room(render); g++) {
+        for (const struct part_group *g = part->groups; g != NULL && render_has_room(render);
+             g = g->next) {
             buffer_reset(&labels);
-            text_label(&labels, "consumergroup", part->groups[g].id);
-            text_int(render->out, name, buffer_slice(&labels), part->groups[g].members);
+            text_label(&labels, "consumergroup", g->id);
+            text_int(render->out, name, buffer_slice(&labels), g->members);
         }
     }
     buffer_release(&labels);
@@ -179,8 +181,8 @@ static void render_states(struct render *render) {
     struct buffer labels;
     buffer_init(&labels, SIZE_MAX);
     for (int i = 0; i < render->part_count; i++) {
-        for (int32_t g = 0; g < render->parts[i]->group_count; g++) {
-            counts[render->parts[i]->groups[g].state]++;
+        for (const struct part_group *g = render->parts[i]->groups; g != NULL; g = g->next) {
+            counts[g->state]++;
         }
     }
     text_family(render->out, "barnabas_groups", "gauge",

@@ -134,10 +134,11 @@ static void render_topics(struct render *render) {
     buffer_init(&labels, SIZE_MAX);
     text_family(render->out, name, "gauge",
                 "Partitions of a topic; told by the leader of its first.");
-    for (int32_t i = 0; i < render->node->topic_count && render_has_room(render); i++) {
+    for (const struct node_topic *topic = render->node->topics;
+         topic != NULL && render_has_room(render); topic = topic->next) {
         buffer_reset(&labels);
-        text_label(&labels, "topic", render->node->topics[i].name);
-        text_int(render->out, name, buffer_slice(&labels), render->node->topics[i].partitions);
+        text_label(&labels, "topic", topic->name);
+        text_int(render->out, name, buffer_slice(&labels), topic->partitions);
     }
     buffer_release(&labels);
 }

@@ -26,12 +26,12 @@ static struct lines lines_new(struct render *render) {
     buffer_init(&labels, SIZE_MAX);
     for (int i = 0; i < render->part_count; i++) {
         const struct metrics_part *part = render->parts[i];
-        for (int32_t p = 0; p < part->partition_count; p++) {
+        for (const struct part_partition *p = part->partitions; p != NULL; p = p->next) {
             buffer_reset(&labels);
-            text_label(&labels, "topic", part->partitions[p].topic);
-            text_label_int(&labels, "partition", part->partitions[p].index);
+            text_label(&labels, "topic", p->topic);
+            text_label_int(&labels, "partition", p->index);
             lines.items[lines.count++] = (struct line){
-                .partition = &part->partitions[p],
+                .partition = p,
                 .labels = arena_dup(render->arena, buffer_slice(&labels)),
             };
         }
@@ -155,12 +155,12 @@ static void render_orphan_family(struct render *render, const struct lines *line
                      family->value != NULL ? family->value(partition) : node->id);
         }
     }
-    for (int32_t i = 0; i < node->orphan_count && render_has_room(render); i++) {
+    for (const struct node_orphan *orphan = node->orphans;
+         orphan != NULL && render_has_room(render); orphan = orphan->next) {
         buffer_reset(&labels);
-        text_label(&labels, "topic", node->orphans[i].topic);
-        text_label_int(&labels, "partition", node->orphans[i].index);
-        text_int(render->out, family->name, buffer_slice(&labels),
-                 family->orphan(&node->orphans[i]));
+        text_label(&labels, "topic", orphan->topic);
+        text_label_int(&labels, "partition", orphan->index);
+        text_int(render->out, family->name, buffer_slice(&labels), family->orphan(orphan));
     }
     buffer_release(&labels);
 }
@@ -176,14 +176,13 @@ static void render_sums(struct render *render) {
     int64_t at_min_isr = 0;
     for (int i = 0; i < render->part_count; i++) {
         const struct metrics_part *part = render->parts[i];
-        for (int32_t p = 0; p < part->partition_count; p++) {
-            const struct part_partition *partition = &part->partitions[p];
+        for (const struct part_partition *p = part->partitions; p != NULL; p = p->next) {
             count++;
-            led += partition->leads;
-            offline += !partition->online;
-            under_replicated += partition->under_replicated;
-            under_min_isr += partition->under_min_isr;
-            at_min_isr += partition->at_min_isr;
+            led += p->leads;
+            offline += !p->online;
+            under_replicated += p->under_replicated;
+            under_min_isr += p->under_min_isr;
+            at_min_isr += p->at_min_isr;
         }
     }
     struct buffer *out = render->out;

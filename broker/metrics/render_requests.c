@@ -79,9 +79,8 @@ static void render_topics(struct render *render) {
     for (int i = 0; i < render->part_count; i++) {
         const struct metrics_part *part = render->parts[i];
         counts_add(&sums.all, &part->all);
-        for (int32_t t = 0; t < part->topic_count; t++) {
-            counts_add(&topic_sum(render, &sums, part->topics[t].name)->counts,
-                       &part->topics[t].counts);
+        for (const struct part_topic *topic = part->topics; topic != NULL; topic = topic->next) {
+            counts_add(&topic_sum(render, &sums, topic->name)->counts, &topic->counts);
         }
     }
     FAMILY_OF_TOPICS(render, &sums, "messagesin", messages_in,

@@ -104,6 +104,43 @@ Test(hmap, iteration_meets_each_node_once_and_may_remove) {
     drop_all(&map);
 }
 
+Test(hmap, pieces_of_a_map_that_changes_meet_what_stays_once) {
+    enum { STAYS = 500, ALL = 20000 };
+    static int seen[ALL];
+    struct hmap map;
+    uint64_t cursor = 0;
+    uint64_t key = 0;
+    size_t pieces = 0;
+    hmap_init(&map);
+    cr_assert_null(hmap_scan(&map, &cursor));
+    cr_assert_eq(cursor, 0);
+    for (; key < STAYS; key++) {
+        insert(&map, key, hash_u64(key));
+    }
+    do {
+        struct hmap_node *node = hmap_scan(&map, &cursor);
+        for (; node != NULL; node = node->next) {
+            seen[CONTAINER_OF(node, struct item, node)->key]++;
+        }
+        for (int i = 0; i < 4 && key < ALL; i++, key++) {
+            insert(&map, key, hash_u64(key));
+        }
+        if (key > STAYS + 100 && key < ALL) {
+            struct item *gone = find(&map, key - 100, hash_u64(key - 100));
+            hmap_remove(&map, &gone->node);
+            free(gone);
+        }
+        pieces++;
+    } while (cursor != 0);
+    cr_assert_geq(map.bucket_count, 8 * STAYS, "it has grown more than once");
+    cr_assert_leq(pieces, map.bucket_count);
+    for (size_t i = 0; i < ALL; i++) {
+        cr_assert_leq(seen[i], 1);
+        cr_assert(i >= STAYS || seen[i] == 1);
+    }
+    drop_all(&map);
+}
+
 Test(hmap, hashes_of_parts_depend_on_their_order) {
     uint64_t a = hash_bytes(SLICE_LIT("a"));
     uint64_t b = hash_bytes(SLICE_LIT("b"));
