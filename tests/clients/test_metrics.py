@@ -38,12 +38,12 @@ def produce(node, topic, values, partition=0):
     producer = Producer({"bootstrap.servers": node.bootstrap, "acks": "all"})
     for value in values:
         producer.produce(topic, value, partition=partition)
-    assert producer.flush(30) == 0
+    assert producer.flush(120) == 0
 
 
 def create(node, topic, partitions=1):
     admin = AdminClient({"bootstrap.servers": node.bootstrap})
-    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(30)
+    admin.create_topics([NewTopic(topic, partitions, 1)])[topic].result(120)
     return admin
 
 
