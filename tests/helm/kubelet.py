@@ -5,15 +5,21 @@ rendered pod template says: commands, arguments, environment, mounts, security c
 Each has a network namespace with an address of its own, another one after each start, and names come
 from /etc/hosts as they would from the cluster's DNS: of a headless Service while the pod exists.
 
+Services that lead in from outside are forwarders on the bridge: a NodePort on its address, which is every
+node's here (HOST_IP); a LoadBalancer on an address of its own, under its name.
+
 Everything lives in namespaces of the test's process (enter_namespaces) and ends with it.
 """
 
 import base64
+import concurrent.futures
+import contextlib
 import ctypes
 import http.client
 import json
 import os
 import pathlib
+import re
 import shutil
 import socket
 import subprocess
@@ -74,26 +80,69 @@ class Network:
         run("mount", "--bind", self.hosts, "/etc/hosts")
         self.names = {}  # address: names
         self.next = 10
+        self.lock = threading.Lock()  # pods start at the same time
 
     def connect(self, holder):
         """Gives the namespace of a process an address."""
-        self.next += 1
-        address, name = f"{NETWORK}.{self.next}", f"pod{self.next}"
+        with self.lock:
+            self.next += 1
+            address, name = f"{NETWORK}.{self.next}", f"pod{self.next}"
         run("ip", "link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", holder)
         run("ip", "link", "set", name, "master", BRIDGE, "up")
         inside = ["nsenter", "--target", holder, "--net", "ip"]
         run(*inside, "link", "set", "lo", "up")
         run(*inside, "addr", "add", address + "/24", "dev", "eth0")
         run(*inside, "link", "set", "eth0", "up")
+        run(*inside, "route", "add", "default", "via", f"{NETWORK}.1")
         return address
 
     def resolve(self, address, names):
         """Names of an address from now on; none: it is gone."""
-        self.names[address] = names
-        text = "127.0.0.1 localhost\n"
-        for known, all_names in self.names.items():
-            text += "".join(f"{known} {name}\n" for name in all_names)
-        self.hosts.write_text(text)  # in place: pods have the file mounted
+        with self.lock:
+            self.names[address] = names
+            text = "127.0.0.1 localhost\n"
+            for known, all_names in self.names.items():
+                text += "".join(f"{known} {name}\n" for name in all_names)
+            self.hosts.write_text(text)  # in place: pods have the file mounted
+
+
+class Forwarder:
+    """A Service's way in: passes connections on to a port of one pod, wherever that is now."""
+
+    def __init__(self, address, port, target):
+        self.target = target  # () -> (address, port)
+        self.connections = 0
+        self.listener = socket.create_server((address, port), backlog=64)
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):  # closed
+            while True:
+                near, _ = self.listener.accept()
+                self.connections += 1
+                threading.Thread(target=self.forward, args=(near,), daemon=True).start()
+
+    def forward(self, near):
+        with near, contextlib.suppress(OSError):
+            with socket.create_connection(self.target(), 10) as far:
+                far.settimeout(None)
+                back = threading.Thread(target=pump, args=(far, near), daemon=True)
+                back.start()
+                pump(near, far)
+                back.join()
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+
+
+def pump(source, target):
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
 
 
 class Pod:
@@ -145,14 +194,30 @@ class Pod:
 
     # ---- Containers
 
+    def field(self, path):
+        label = re.fullmatch(r"metadata\.labels\['(.*)'\]", path)
+        if label:
+            return self.labels().get(label.group(1), "")
+        return {"metadata.name": self.name, "status.podIP": self.address,
+                "status.hostIP": f"{NETWORK}.1"}[path]
+
+    def labels(self):
+        """Its own, and what Kubernetes copies from its node."""
+        return {**self.owner["spec"]["template"]["metadata"]["labels"],
+                **self.cluster.node_labels.get(self.name, {})}
+
     def environment(self, container):
-        fields = {"metadata.name": self.name, "status.podIP": self.address,
-                  "status.hostIP": f"{NETWORK}.1"}
         out = [f"PATH={self.cluster.path}", f"HOSTNAME={self.name}"]
+        for source in container.get("envFrom", []):
+            if "configMapRef" in source:
+                data = self.cluster.object("ConfigMap", source["configMapRef"]["name"])["data"]
+            else:
+                data = self.cluster.object("Secret", source["secretRef"]["name"])["stringData"]
+            out += [f"{name}={value}" for name, value in data.items()]
         for variable in container.get("env", []):
             value = variable.get("value")
             if value is None:
-                value = fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
+                value = self.field(variable["valueFrom"]["fieldRef"]["fieldPath"])
             out.append(f"{variable['name']}={value}")
         return out
 
@@ -292,6 +357,8 @@ class Cluster:
         self.network = Network(self.directory)
         self.objects = {}
         self.pods = {}
+        self.node_labels = {}  # pod: those of its node that Kubernetes copies
+        self.forwarders = {}  # Service: Forwarder
 
     def object(self, kind, name):
         return self.objects[kind, name]
@@ -304,7 +371,43 @@ class Cluster:
         assert self.object("Service", service)["spec"]["publishNotReadyAddresses"]
         namespace = pod.owner["metadata"]["namespace"]
         domain = f"{namespace}.svc.cluster.local"
-        return [f"{pod.name}.{service}.{domain}", pod.name, f"kafka.{domain}", "kafka"]
+        names = [f"{pod.name}.{service}.{domain}", pod.name]
+        selector = self.object("Service", "kafka")["spec"]["selector"]
+        if selector.items() <= pod.owner["spec"]["template"]["metadata"]["labels"].items():
+            names += [f"kafka.{domain}", "kafka"]
+        return names
+
+    # ---- From outside
+
+    def expose(self, load_balancer_names=()):
+        """The Services that lead to one pod each; those of load balancers are known by these names."""
+        for forwarder in self.forwarders.values():
+            forwarder.close()
+        self.forwarders = {}
+        pool = iter(range(200, 250))
+        names = iter(load_balancer_names)
+        for (kind, name), service in sorted(self.objects.items()):
+            pod = service.get("spec", {}).get("selector", {}).get(
+                "statefulset.kubernetes.io/pod-name") if kind == "Service" else None
+            if pod is None:
+                continue
+            port, = service["spec"]["ports"]
+            if service["spec"]["type"] == "NodePort":
+                where = f"{NETWORK}.1", port["nodePort"]
+            else:
+                where = f"{NETWORK}.{next(pool)}", port["port"]
+                if where[0] not in self.network.names:
+                    run("ip", "addr", "add", where[0] + "/24", "dev", BRIDGE)
+                self.network.resolve(where[0], [next(names)])
+            self.forwarders[name] = Forwarder(*where, self.way_to(pod, port["targetPort"]))
+
+    def way_to(self, name, port_name):
+        def target():
+            pod = self.pods[name]
+            container, = pod.spec["containers"]
+            port, = (p["containerPort"] for p in container["ports"] if p["name"] == port_name)
+            return pod.address, port
+        return target
 
     def apply(self, rendering):
         """What `helm upgrade` sends; Secrets that exist keep their data, as the chart looks them up."""
@@ -339,21 +442,26 @@ class Cluster:
             until(pod.ready, f"{pod.name} is ready: {pod.log.read_text()[-2000:]}")
 
     def roll(self):
-        """The pods whose template changed, the last first, each ready before the next goes."""
+        """The pods whose template changed, the last first, each ready before the next goes. Those of
+        several StatefulSets at the same time: each has a controller of its own."""
         rolled = []
-        for stateful in self.stateful_sets():
-            template = stateful["spec"]["template"]
-            for ordinal in reversed(range(stateful["spec"]["replicas"])):
-                pod = self.pods[f"{stateful['metadata']['name']}-{ordinal}"]
-                if pod.owner["spec"]["template"] == template:
-                    continue
-                status = pod.stop()
-                assert status == 0, f"{pod.name} ended with {status}: {pod.log.read_text()}"
-                pod.owner, pod.spec = stateful, template["spec"]
-                pod.start()
-                until(pod.ready, f"{pod.name} is ready again: {pod.log.read_text()[-2000:]}")
-                rolled.append(pod.name)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            for done in [pool.submit(self.roll_one, s, rolled) for s in self.stateful_sets()]:
+                done.result()
         return rolled
+
+    def roll_one(self, stateful, rolled):
+        template = stateful["spec"]["template"]
+        for ordinal in reversed(range(stateful["spec"]["replicas"])):
+            pod = self.pods[f"{stateful['metadata']['name']}-{ordinal}"]
+            if pod.owner["spec"]["template"] == template:
+                continue
+            status = pod.stop()
+            assert status == 0, f"{pod.name} ended with {status}: {pod.log.read_text()}"
+            pod.owner, pod.spec = stateful, template["spec"]
+            pod.start()
+            until(pod.ready, f"{pod.name} is ready again: {pod.log.read_text()[-2000:]}")
+            rolled.append(pod.name)
 
     def run_job(self, name):
         """To its end, as a hook of Helm's; what it printed."""

@@ -83,11 +83,11 @@ def all_in_sync(count=len(TOPICS)):
 class Load:
     """A producer that goes on in the background, and knows what was acknowledged."""
 
-    def __init__(self, topic):
+    def __init__(self, topic, bootstrap=BOOTSTRAP):
         self.topic = topic
         self.acknowledged, self.failed = [], []
         self.ended = threading.Event()
-        self.producer = Producer({"bootstrap.servers": BOOTSTRAP, "acks": "all",
+        self.producer = Producer({"bootstrap.servers": bootstrap, "acks": "all",
                                   "enable.idempotence": True, "linger.ms": 1})
         self.thread = threading.Thread(target=self.run)
         self.thread.start()
@@ -112,9 +112,9 @@ class Load:
         self.thread.join()
 
 
-def everything(topic):
+def everything(topic, bootstrap=BOOTSTRAP):
     """All values of a topic, from its beginning to its present end."""
-    consumer = Consumer({"bootstrap.servers": BOOTSTRAP, "group.id": "x",
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "x",
                          "enable.partition.eof": True, "auto.offset.reset": "earliest"})
     partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
     consumer.assign([TopicPartition(topic, p, 0) for p in partitions])

@@ -14,7 +14,7 @@ import chart
 from chart import Refused, Rendering, notes
 
 SETS = [(), ("values-dev.yaml",), ("values-learnflow.yaml",), ("plaintext.yaml",), ("pools.yaml",),
-        ("loadbalancer.yaml",), ("secret_config.yaml",), ("values-learnflow.yaml", "plaintext.yaml")]
+        ("pools_exposed.yaml",), ("loadbalancer.yaml",), ("secret_config.yaml",), ("values-learnflow.yaml", "plaintext.yaml")]
 TOPICS = {"learning.requests": 6, "concepts.requests": 6, "code.submissions": 6,
           "debug.requests": 6, "exercise.generated": 6, "learning.responses": 6,
           "struggle.detected": 3, "progress.events": 6}
@@ -280,6 +280,24 @@ def test_the_policy_lets_in_whom_it_should():
     assert "from" not in Rendering().get("NetworkPolicy", "kafka-controller")["spec"]["ingress"][0]
 
 
+def test_the_rack_is_asked_for_where_clients_are_served():
+    def pods(provider):
+        out = Rendering("pools_exposed.yaml", sets=["brokerRackAwareness.cloudProvider=" + provider])
+        return [out.pod(name)["initContainers"][0] for name in ("kafka-controller", "kafka-broker")]
+    for provider, place in (("aws-az", "placement/availability-zone-id"),
+                            ("azure", "api-version=2023-11-15&format=text"), ("", "rack=$POD_ZONE")):
+        controller, broker = pods(provider)
+        assert place in broker["args"][0] and "broker.rack" in broker["args"][0]
+        assert "rack" not in controller["args"][0]
+    zone, = (e for e in broker["env"] if e["name"] == "POD_ZONE")
+    assert zone["valueFrom"]["fieldRef"]["fieldPath"] == (
+        "metadata.labels['topology.kubernetes.io/zone']")
+    egress = Rendering("pools_exposed.yaml").get("NetworkPolicy", "kafka-broker")["spec"]["egress"]
+    assert {"ipBlock": {"cidr": "169.254.169.254/32"}} in [
+        to for rule in egress for to in rule.get("to", [])]
+    assert "rack" not in Rendering("pools.yaml").pod("kafka-broker")["initContainers"][0]["args"][0]
+
+
 # ---- Metrics --------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("key", ["metrics.enabled", "metrics.jmx.enabled"])
@@ -375,9 +393,12 @@ def test_scripts_and_commands_of_the_values_are_in_the_job():
     ("clusterId=short", "22 characters"),
     ("image.repository=bitnamilegacy/kafka", "an image of Apache Kafka"),
     ("image.tag=4.0.0-debian-12-r10", "of an image of Apache Kafka"),
-    ("brokerRackAwareness.enabled=true", "zones"),
+    ("brokerRackAwareness.enabled=true,brokerRackAwareness.cloudProvider=gcp", "zones are known of"),
     ("externalAccess.enabled=true", "addresses that clients are told"),
-    ("defaultInitContainers.autoDiscovery.enabled=true", "autoDiscovery"),
+    ("externalAccess.enabled=true,defaultInitContainers.autoDiscovery.enabled=true",
+     "nothing is discovered"),
+    ("externalAccess.enabled=true,defaultInitContainers.autoDiscovery.enabled=true,"
+     "externalAccess.controller.service.type=NodePort", "nodePorts is empty"),
     ("zookeeper.enabled=false", "there is no ZooKeeper"),
     ("auth.clientProtocol=sasl", "listeners.*.protocol and sasl"),
     ("controller.replicacount=3", "replicacount"),

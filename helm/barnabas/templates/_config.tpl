@@ -94,14 +94,15 @@
 {{- if and (ge $brokers (int $values.defaultReplicationFactor)) (gt (int $values.defaultMinInsyncReplicas) 1) -}}
 {{- $_ := set $config "min.insync.replicas" (int $values.defaultMinInsyncReplicas) -}}
 {{- end -}}
-{{- range concat $pool.extraEnvVars $values.extraEnvVars -}}
-{{- if and (hasPrefix "KAFKA_CFG_" .name) (hasKey . "value") -}}
-{{- $_ := set $config (trimPrefix "KAFKA_CFG_" .name | lower | replace "_" ".") .value -}}
-{{- end -}}
-{{- end -}}
 {{- end -}}
 {{- range list $values.overrideConfiguration $pool.overrideConfiguration -}}
 {{- $config = mustMergeOverwrite $config (deepCopy .) -}}
+{{- end -}}
+{{- range concat $values.extraEnvVars $pool.extraEnvVars -}}
+{{- if and (hasPrefix "KAFKA_CFG_" .name) (hasKey . "value") -}}
+{{- $key := trimPrefix "KAFKA_CFG_" .name | lower | replace "___" "-" | replace "__" "%" | replace "_" "." | replace "%" "_" -}}
+{{- $_ := set $config $key .value -}}
+{{- end -}}
 {{- end -}}
 {{- toYaml $config -}}
 {{- end -}}
@@ -120,12 +121,15 @@
 {{- else if $service.loadBalancerIPs -}}{{- $hosts = $service.loadBalancerIPs -}}
 {{- else if $service.externalIPs -}}{{- $hosts = $service.externalIPs -}}
 {{- end -}}
+{{- $discovered := and .context.Values.defaultInitContainers.autoDiscovery.enabled (eq $service.type "NodePort") }}
 {{- if $service.useHostIPs }}
 external_host=$HOST_IP
 {{- else if $service.usePodIPs }}
 external_host=$POD_IP
 {{- else if $service.domain }}
 external_host={{ tpl $service.domain .context | squote }}
+{{- else if $discovered }}
+external_host=$HOST_IP
 {{- else }}
 set -- {{ join " " $hosts }}
 shift "$ordinal"
@@ -142,6 +146,39 @@ external_port={{ int $service.ports.external }}
 {{- end }}
 {{- end -}}
 
+{{/* sh that sets rack. */}}
+{{- define "barnabas.rack" -}}
+{{- $rack := .Values.brokerRackAwareness }}
+
+# ask PATH HEADER...: of the cloud's metadata service, in HTTP since AWS wants PUT.
+metadata=169.254.169.254
+ask() {
+    method=$1 path=$2
+    shift 2
+    {
+        printf '%s %s HTTP/1.0\r\nHost: %s\r\nConnection: close\r\n' "$method" "$path" "$metadata"
+        [ $# -eq 0 ] || printf '%s\r\n' "$@"
+        printf '\r\n'
+    } | nc -w 10 "$metadata" 80 | tr -d '\r' | sed -n '1{/^HTTP[^ ]* 200/!q}; 1,/^$/d; p'
+}
+{{- if eq $rack.cloudProvider "aws-az" }}
+token=$(ask PUT /latest/api/token 'X-aws-ec2-metadata-token-ttl-seconds: 60')
+rack=$(ask GET /latest/meta-data/placement/availability-zone-id "X-aws-ec2-metadata-token: $token")
+{{- else if eq $rack.cloudProvider "azure" }}
+compute='/metadata/instance/compute'
+version='api-version={{ $rack.azureApiVersion }}&format=text'
+location=$(ask GET "$compute/location?$version" 'Metadata: true')
+zone=$(ask GET "$compute/zone?$version" 'Metadata: true')
+rack=${location:+${zone:+$location-$zone}}
+{{- else }}
+rack=$POD_ZONE
+{{- end }}
+if [ -z "$rack" ]; then
+    echo 'brokerRackAwareness: {{ ternary "the pod has no label topology.kubernetes.io/zone" "the metadata service does not say the zone" (eq $rack.cloudProvider "") }}' >&2
+    exit 1
+fi
+{{- end -}}
+
 {{/* What runs before the broker: its server.properties, and directories that know their cluster. */}}
 {{- define "barnabas.prepare" -}}
 {{- $values := .context.Values -}}
@@ -154,6 +191,9 @@ external=
 {{- if include "barnabas.exposed" . }}
 {{- include "barnabas.externalAddress" . }}
 external=$external_host:$external_port
+{{- end }}
+{{- if and $values.brokerRackAwareness.enabled (include "barnabas.serves" .) }}
+{{- include "barnabas.rack" .context }}
 {{- end }}
 
 # fill FILE: its lines, with the addresses of this pod.
@@ -168,12 +208,24 @@ fill() {
     done <"$1"
 }
 
+# Variables of ConfigMaps and Secrets are known here only: as in Bitnami's image they win.
+variables() {
+    env | sed -n 's/^KAFKA_CFG_//p' | while IFS= read -r line; do
+        key=$(printf '%s' "${line%%=*}" | tr A-Z a-z | sed 's/___/-/g; s/__/%/g; s/_/./g; s/%/_/g')
+        printf '%s=%s\n' "$key" "${line#*=}"
+    done
+}
+
 config=/config/server.properties
 {
     fill /configmaps/server.properties
     if [ -f /secret-config/server-secret.properties ]; then
         fill /secret-config/server-secret.properties
     fi
+    variables
+    {{- if and $values.brokerRackAwareness.enabled (include "barnabas.serves" .) }}
+    printf 'broker.rack=%s\n' "$rack"
+    {{- end }}
     printf 'node.id=%s\n' "$node_id"
     printf 'metrics.listener=0.0.0.0:{{ int $values.metrics.jmx.containerPorts.metrics }}\n'
 } >"$config"

@@ -40,6 +40,12 @@
     fieldRef:
       fieldPath: status.podIP
 {{- end }}
+{{- if and .context.Values.brokerRackAwareness.enabled (not .context.Values.brokerRackAwareness.cloudProvider) }}
+- name: POD_ZONE
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.labels['topology.kubernetes.io/zone']
+{{- end }}
 {{- $pool := get .context.Values .role }}
 {{- with concat $pool.extraEnvVars .context.Values.extraEnvVars }}
 {{ include "barnabas.render" (dict "value" . "context" $.context) }}

@@ -78,17 +78,14 @@
 {{- if and $v.clusterId (not (regexMatch "^[A-Za-z0-9_-]{22}$" $v.clusterId)) -}}
 {{- $no = append $no (printf "clusterId %s is not 22 characters of URL-safe base64 (barnabasctl random-uuid makes one)" $v.clusterId) -}}
 {{- end -}}
-{{- if $v.brokerRackAwareness.enabled -}}
-{{- $no = append $no "brokerRackAwareness.enabled: zones are not found out yet, and replicas would not be spread over them; use topologySpreadConstraints for pods" -}}
+{{- if and $v.brokerRackAwareness.enabled (not (has $v.brokerRackAwareness.cloudProvider (list "" "aws-az" "azure"))) -}}
+{{- $no = append $no (printf "brokerRackAwareness.cloudProvider is %s: zones are known of aws-az, azure, and by the pods' label topology.kubernetes.io/zone (empty)" $v.brokerRackAwareness.cloudProvider) -}}
 {{- end -}}
 {{- if regexMatch "(?i)(bitnami|apache/kafka|cp-kafka|strimzi)" $v.image.repository -}}
 {{- $no = append $no (printf "image.repository is %s, an image of Apache Kafka; remove image from the values" $v.image.repository) -}}
 {{- end -}}
 {{- if regexMatch "debian-1[0-9]" (toString $v.image.tag) -}}
 {{- $no = append $no (printf "image.tag is %s, of an image of Apache Kafka; remove image from the values" $v.image.tag) -}}
-{{- end -}}
-{{- if $v.defaultInitContainers.autoDiscovery.enabled -}}
-{{- $no = append $no "defaultInitContainers.autoDiscovery.enabled: addresses are not discovered; set externalAccess.*.service.loadBalancerNames, loadBalancerIPs, nodePorts, domain or useHostIPs" -}}
 {{- end -}}
 {{- with $v.provisioning -}}
 {{- $brokers := int (include "barnabas.brokerCount" $) -}}
@@ -153,8 +150,9 @@ affinity: it is controller.affinity and broker.affinity
 {{- if and (eq $service.type "NodePort") (not $service.nodePorts) -}}
 {{- $no = append $no (printf "%s.nodePorts is empty: give each pod its port, clients are told it" $at) -}}
 {{- end -}}
-{{- if not (or $service.useHostIPs $service.usePodIPs $service.domain $service.loadBalancerNames $service.loadBalancerIPs $service.externalIPs) -}}
-{{- $no = append $no (printf "%s says nothing of the addresses that clients are told: set loadBalancerNames, loadBalancerIPs, externalIPs, domain or useHostIPs (they are not discovered)" $at) -}}
+{{- $discovered := and .context.Values.defaultInitContainers.autoDiscovery.enabled (eq $service.type "NodePort") -}}
+{{- if not (or $discovered $service.useHostIPs $service.usePodIPs $service.domain $service.loadBalancerNames $service.loadBalancerIPs $service.externalIPs) -}}
+{{- $no = append $no (printf "%s says nothing of the addresses that clients are told: set loadBalancerNames, loadBalancerIPs, externalIPs, domain or useHostIPs (nothing is discovered, defaultInitContainers.autoDiscovery or not)" $at) -}}
 {{- end -}}
 {{- toJson $no -}}
 {{- end -}}
