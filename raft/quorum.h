@@ -34,8 +34,9 @@ struct quorum_batch {
     int64_t last_offset;
     int64_t timestamp_ms;
     int32_t epoch;
-    bool snapshot; /* replaces all that was told before, of which it may lack parts */
-    size_t bytes;  /* the quorum's */
+    int16_t kraft_version; /* finalized at its end */
+    bool snapshot;         /* replaces all that was told before, of which it may lack parts */
+    size_t bytes;          /* the quorum's */
 };
 
 static inline void quorum_batch_free(struct quorum_batch *batch) {

@@ -154,7 +154,8 @@ enum raft_effect_kind {
 enum raft_append_kind {
     RAFT_APPEND_LEADER_CHANGE, /* control record by the new leader; with kraft.version and `voters`
                                   behind it when count is 3 */
-    RAFT_APPEND_VOTERS,        /* control record with `voters` */
+    RAFT_APPEND_VOTERS,        /* control record with `voters`; behind kraft.version 1 when count is
+                                  2, since now the directory ids are known */
     RAFT_APPEND_PROPOSAL,      /* of token `id` */
     RAFT_APPEND_FETCHED,       /* the first `count` batches of the answer to request `id` */
 };
@@ -264,8 +265,8 @@ MUST_CHECK enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint
 /*
  * Writes a voter set: with one voter more, with one less (this node too: it resigns when that is
  * committed), with the same ones (what the caller keeps with them, endpoints and version ranges,
- * has changed; UpdateRaftVoter), or with directory ids in place of unknown ones. NONE:
- * RAFT_VOTERS_CHANGED with this token follows. Otherwise, in this order:
+ * has changed; UpdateRaftVoter), or with all directory ids in place of unknown ones (kraft.version
+ * goes up). NONE: RAFT_VOTERS_CHANGED with this token follows. Otherwise, in this order:
  *   NOT_LEADER_OR_FOLLOWER
  *   REQUEST_TIMED_OUT  another change is under way, or this leader has not committed anything yet
  *   INVALID_REQUEST    any other change, or none would be left

@@ -270,7 +270,7 @@ static int keys_not_in(const struct raft_voters *a, const struct raft_voters *b,
     return count;
 }
 
-/* Directory ids become known, of voters whose node ids stay. */
+/* All directory ids are known, perhaps only now; the node ids stay. */
 static bool makes_known(const struct raft_voters *now, const struct raft_voters *voters) {
     if (voters->count != now->count) {
         return false;
@@ -279,6 +279,7 @@ static bool makes_known(const struct raft_voters *now, const struct raft_voters 
         bool found = false;
         for (int j = 0; j < voters->count; j++) {
             found = found || (now->keys[i].id == voters->keys[j].id &&
+                              !uuid_is_zero(voters->keys[j].directory_id) &&
                               (raft_same_key(now->keys[i], voters->keys[j]) ||
                                uuid_is_zero(now->keys[i].directory_id)));
         }
@@ -349,9 +350,12 @@ enum kafka_error raft_change_voters(struct raft *raft, int64_t now_ms, uint64_t 
     if (error != ERROR_NONE) {
         return error;
     }
+    struct raft_key key;
+    const struct raft_voters *now = raft_log_voters(&raft->log);
+    bool known_now = voters->count == now->count && keys_not_in(voters, now, &key) > 0;
     raft->change =
         (struct voters_change){.pending = true, .token = token, .offset = raft->log.end_offset};
-    emit_append(raft, RAFT_APPEND_VOTERS, token, 1, voters);
+    emit_append(raft, RAFT_APPEND_VOTERS, token, known_now ? 2 : 1, voters);
     raft_voters_apply(raft);
     raft_leader_advance(raft);
     raft_poll(raft);

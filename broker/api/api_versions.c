@@ -75,12 +75,20 @@ static void fill_finalized_features(const struct image *image, struct arena *are
     if (image->offset < 0) {
         return;
     }
-    int count = 0;
+    int count = 1;
     LIST_FOREACH(it, &image->features) {
         count++;
     }
     response->finalized_features =
         arena_array(arena, (size_t)count, sizeof(*response->finalized_features));
+    if (image->kraft_version > 0) {
+        response->finalized_features[response->finalized_features_count++] =
+            (struct api_versions_response_finalized_feature_key){
+                .name = SLICE_LIT(FEATURE_KRAFT_VERSION),
+                .min_version_level = image->kraft_version,
+                .max_version_level = image->kraft_version,
+            };
+    }
     LIST_FOREACH(it, &image->features) {
         const struct image_feature *feature = CONTAINER_OF(it, struct image_feature, link);
         if (feature->level == 0) {

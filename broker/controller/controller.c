@@ -29,6 +29,7 @@
 #include "broker/metadata/features.h"
 #include "broker/metadata/image_write.h"
 #include "broker/node.h"
+#include "broker/quorum/quorum_requests.h"
 #include "protocol/generated/abort_transaction_record.h"
 #include "protocol/message.h"
 #include "runtime/log.h"
@@ -79,6 +80,9 @@ void decision_init(struct controller *controller, struct decision *d, struct are
         .next_offset = controller->active ? quorum_end_offset(controller->quorum) : -1,
         .arena = arena,
     };
+    if (controller->active && d->kraft_version == 0) {
+        d->kraft_upgrade_refusal = quorum_upgrade_refusal(controller->quorum);
+    }
     record_list_init(&d->records, arena);
 }
 
@@ -114,6 +118,13 @@ enum kafka_error controller_submit(struct controller *controller, struct decisio
         }
         controller->unclean_elections += (uint64_t)d->unclean_elections;
     }
+    if (d->kraft_upgrade) {
+        enum kafka_error error = quorum_upgrade(controller->quorum);
+        if (error != ERROR_NONE) {
+            return error == ERROR_NOT_LEADER_OR_FOLLOWER ? ERROR_NOT_CONTROLLER : error;
+        }
+        op->last_offset = quorum_end_offset(controller->quorum) - 1;
+    }
     if (op->last_offset <= controller->applied) {
         op->fn(op, ERROR_NONE);
     } else {
@@ -140,6 +151,7 @@ static void replay(struct controller *controller, struct quorum_batch *batch) {
     }
     controller->image->offset = batch->last_offset;
     controller->image->epoch = batch->epoch;
+    controller->image->kraft_version = batch->kraft_version;
     quorum_batch_free(batch);
 }
 
@@ -329,6 +341,7 @@ static void fill_shards(struct controller *controller) {
     batch->count = values.count;
     batch->last_offset = controller->image->offset;
     batch->epoch = controller->image->epoch;
+    batch->kraft_version = controller->image->kraft_version;
     image_remember_removed(first);
     image_take_removed(first, controller->image);
     controller_apply(controller, batch);

@@ -120,6 +120,7 @@ static void apply_on_shard(struct apply_part *part) {
     }
     shard->image->offset = batch->last_offset;
     shard->image->epoch = batch->epoch;
+    shard->image->kraft_version = batch->kraft_version;
     if (changes.count > 0) {
         struct image_delta delta = image_changes_delta(&changes);
         node_shard_apply(shard, &delta);

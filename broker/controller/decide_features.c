@@ -113,6 +113,16 @@ static struct verdict check_dependencies(const struct decision *d,
                                 FEATURE_ELR, METADATA_VERSION_ELR);
 }
 
+static struct verdict check_kraft_version(const struct decision *d, int16_t level, int16_t now) {
+    if (level < now) {
+        return verdict(ERROR_INVALID_UPDATE_VERSION, "kraft.version never goes down");
+    }
+    if (level > now && d->kraft_upgrade_refusal != NULL) {
+        return verdict(ERROR_INVALID_UPDATE_VERSION, d->kraft_upgrade_refusal);
+    }
+    return VERDICT_OK;
+}
+
 static struct verdict check_update(const struct decision *d, const feature_update *update,
                                    int16_t now, int type) {
     int16_t level = update->max_version_level;
@@ -133,8 +143,8 @@ static struct verdict check_update(const struct decision *d, const feature_updat
     if (level > now && type != UPGRADE) {
         return verdict(ERROR_INVALID_UPDATE_VERSION, "A downgrade cannot go to a higher level");
     }
-    if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION) && level != now) {
-        return verdict(ERROR_INVALID_UPDATE_VERSION, "kraft.version cannot be changed this way");
+    if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION)) {
+        return check_kraft_version(d, level, now);
     }
     if (slice_equal_str(update->feature, FEATURE_METADATA_VERSION) &&
         metadata_version_changed(level, now)) {
@@ -173,6 +183,10 @@ static struct verdict update_one(struct decision *d, const feature_update *updat
     struct verdict ok = check_update(d, update, now, update->upgrade_type);
     if (ok.error != ERROR_NONE || update->max_version_level == now) {
         return ok;
+    }
+    if (slice_equal_str(update->feature, FEATURE_KRAFT_VERSION)) {
+        d->kraft_upgrade = true;
+        return VERDICT_OK;
     }
     struct feature_level_record record;
     message_init(&feature_level_record_desc, &record);
@@ -225,6 +239,7 @@ void decide_update_features(struct decision *d, const struct update_features_req
     }
     if (outcome.error != ERROR_NONE || request->validate_only) {
         decision_rewind(d, 0); /* all or nothing */
+        d->kraft_upgrade = false;
     }
     response->error_code = (int16_t)outcome.error;
     response->error_message = outcome.message;

@@ -41,9 +41,11 @@ struct decision {
     int32_t node_id;
     int16_t metadata_version;
     int16_t kraft_version;
-    int64_t next_offset; /* that the first record would get */
-    struct arena *arena; /* for the response; lives until it is sent */
+    const char *kraft_upgrade_refusal; /* why kraft.version cannot go up; NULL: it can */
+    int64_t next_offset;               /* that the first record would get */
+    struct arena *arena;               /* for the response; lives until it is sent */
     struct record_list records;
+    bool kraft_upgrade;    /* decided: kraft.version goes up, which is no record */
     int unclean_elections; /* among what was decided */
 };
 

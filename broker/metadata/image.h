@@ -123,10 +123,11 @@ struct image_removed_topic {
 struct image {
     struct hmap topics_by_name; /* struct image_topic */
     struct hmap topics_by_id;
-    struct list brokers;  /* struct image_broker */
-    struct list features; /* struct image_feature; kraft.version is not among them */
-    struct hmap configs;  /* struct image_config_resource */
-    struct list removed;  /* struct image_removed_topic, while remember_removed */
+    struct list brokers;   /* struct image_broker */
+    struct list features;  /* struct image_feature; kraft.version is not among them: */
+    int16_t kraft_version; /* finalized by the quorum; set by who applies */
+    struct hmap configs;   /* struct image_config_resource */
+    struct list removed;   /* struct image_removed_topic, while remember_removed */
     bool remember_removed;
     int64_t next_producer_id;
     int64_t offset; /* of the last applied record; -1 for none; set by who applies */

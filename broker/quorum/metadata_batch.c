@@ -159,7 +159,7 @@ static void add_kraft_version(struct batch_builder *builder,
                 &version);
 }
 
-/* Returns whether it is more than the voters. */
+/* Returns whether there is one before the version and the voters. */
 static bool add_first(struct batch_builder *builder, const struct metadata_control_batch *what) {
     struct snapshot_header_record header;
     struct snapshot_footer_record footer;
@@ -191,10 +191,10 @@ int metadata_control_build(const struct metadata_control_batch *what, struct buf
     int count = 0;
     if (add_first(&builder, what)) {
         count++;
-        if (what->voters != NULL) {
-            add_kraft_version(&builder, what);
-            count++;
-        }
+    }
+    if (what->voters != NULL && what->type != CONTROL_KRAFT_VOTERS) {
+        add_kraft_version(&builder, what);
+        count++;
     }
     if (what->voters != NULL) {
         add_voters(&builder, what);

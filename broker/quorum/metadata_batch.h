@@ -54,7 +54,8 @@ struct metadata_control_batch {
     int32_t epoch;
     int64_t timestamp_ms;
     /* CONTROL_LEADER_CHANGE, CONTROL_SNAPSHOT_HEADER, CONTROL_SNAPSHOT_FOOTER; with voters these
-     * are followed by KRAFT_VERSION 1 and KRAFT_VOTERS. CONTROL_KRAFT_VOTERS: only the voters. */
+     * are followed by KRAFT_VERSION 1 and KRAFT_VOTERS. CONTROL_KRAFT_VERSION: both of these.
+     * CONTROL_KRAFT_VOTERS: only the voters. */
     int type;
     const struct voter_set *voters; /* may be NULL */
     int32_t leader_id;              /* of a leader change, with the keys of the voters */

@@ -48,6 +48,7 @@ void quorum_fail(struct quorum *quorum, int error) {
 static void deliver(struct quorum *quorum, struct quorum_batch *batch) {
     quorum->last_timestamp_ms = batch->timestamp_ms;
     quorum->delivered = batch->last_offset + 1;
+    batch->kraft_version = voter_history_at(&quorum->voters, batch->last_offset + 1)->kraft_version;
     quorum->has_records = quorum->has_records || batch->count > 0;
     quorum->client.committed(quorum->client.ctx, batch);
 }
@@ -202,7 +203,9 @@ static int append_control(struct quorum *quorum, const struct raft_append *appen
         .base_offset = append->base_offset,
         .epoch = append->epoch,
         .timestamp_ms = clock_wall_ms(quorum->machine),
-        .type = first ? CONTROL_LEADER_CHANGE : CONTROL_KRAFT_VOTERS,
+        .type = first                ? CONTROL_LEADER_CHANGE
+                : append->count == 2 ? CONTROL_KRAFT_VERSION
+                                     : CONTROL_KRAFT_VOTERS,
         .voters = first && append->count == 1 ? NULL : voter_history_last(&quorum->voters),
         .leader_id = quorum->self.key.id,
         .keys = raft_voters(quorum->raft),
@@ -243,13 +246,7 @@ static int append_fetched(struct quorum *quorum, uint64_t id, const struct raft_
     struct fetched *fetched = &quorum->fetched;
     ASSERT(fetched->id == id && append->count <= fetched->count);
     for (int i = 0; i < append->count; i++) {
-        struct metadata_control *control = &fetched->controls[i];
-        if (control->has_kraft_version) {
-            quorum->kraft_version = control->kraft_version;
-        }
-        if (control->voters != NULL) {
-            voter_history_add(&quorum->voters, fetched->batches[i].base_offset,
-                              metadata_control_take_voters(control));
+        if (quorum_note_voters(quorum, fetched->batches[i].base_offset, &fetched->controls[i])) {
             quorum_forget_learned(quorum);
         }
     }
@@ -329,7 +326,7 @@ static void persist_done(struct work *work) {
 
 static void persist(struct quorum *quorum, const struct raft_ballot *ballot) {
     const struct voter_set *voters = voter_history_last(&quorum->voters);
-    bool old = quorum->kraft_version == 0 && voters->count > 0;
+    bool old = voters->kraft_version == 0 && voters->count > 0;
     quorum->state = (struct quorum_state){
         .data_version = old ? 0 : 1,
         .leader_id = ballot->leader_id,
@@ -516,7 +513,7 @@ static void start_raft(struct quorum *quorum) {
         .retry_ms = config_int(config, CONFIG_CONTROLLER_QUORUM_RETRY_BACKOFF_MS),
         .fetch_wait_ms = 500, /* as Apache Kafka's */
         .seed = random_u64(quorum->machine),
-        .voter_records = quorum->kraft_version == 1,
+        .voter_records = quorum->voters.sets[0].set->kraft_version == 1,
     };
     options.election_timeout_ms = options.election_timeout_ms > 0 ? options.election_timeout_ms : 1;
     options.fetch_timeout_ms = options.fetch_timeout_ms > 0 ? options.fetch_timeout_ms : 1;
@@ -690,7 +687,7 @@ struct uuid metadata_log_directory_id(const struct quorum *quorum) {
 }
 
 int16_t metadata_log_kraft_version(const struct quorum *quorum) {
-    return quorum->kraft_version;
+    return voter_history_kraft_version(&quorum->voters);
 }
 
 /* ---- Closing --------------------------------------------------------------------------------- */

@@ -228,11 +228,12 @@ static bool note_batch(struct quorum *quorum, struct slice bytes, const struct b
         quorum->has_records = true;
         return true;
     }
-    bool ok = metadata_control_read(bytes, batch, &quorum->control);
-    if (ok && quorum->control.voters != NULL) {
-        voter_history_add(&quorum->voters, batch->base_offset,
-                          metadata_control_take_voters(&quorum->control));
+    struct metadata_control control = METADATA_CONTROL_NONE;
+    bool ok = metadata_control_read(bytes, batch, &control);
+    if (ok) {
+        quorum_note_voters(quorum, batch->base_offset, &control);
     }
+    metadata_control_release(&control);
     return ok;
 }
 
@@ -330,8 +331,8 @@ static int read_bootstrap(struct quorum *quorum) {
 
 /* A new directory of a node that is alone: it is the voter, as `format --standalone` has it. */
 static int make_standalone(struct quorum *quorum) {
-    quorum->kraft_version = 1;
     struct voter_set *voters = voter_set_new();
+    voters->kraft_version = 1;
     voter_set_add(voters, &quorum->self);
     voter_history_reset(&quorum->voters, voters);
     struct buffer bytes;
@@ -348,12 +349,12 @@ static int make_standalone(struct quorum *quorum) {
 }
 
 static int settle_voters(struct quorum *quorum, const struct quorum_state *state) {
-    bool known = quorum->control.has_kraft_version;
+    int16_t version = voter_history_kraft_version(&quorum->voters);
+    bool known = quorum->control.has_kraft_version || version > 0;
     bool empty = !quorum->has_records && !quorum->snapshots.found;
-    quorum->kraft_version = known ? quorum->control.kraft_version : 0;
-    if (quorum->kraft_version > 1) {
+    if (version > 1) {
         errmsg_set(quorum->errmsg, "the metadata log %s has kraft.version %d, above 1", quorum->dir,
-                   quorum->kraft_version);
+                   version);
         return -EINVAL;
     }
     if (empty && !known && !quorum->formatted && !quorum->snapshots.bootstrap &&
@@ -361,12 +362,12 @@ static int settle_voters(struct quorum *quorum, const struct quorum_state *state
         config_is_alone(quorum->config)) {
         return make_standalone(quorum);
     }
-    if (quorum->kraft_version == 0) {
+    if (quorum->voters.sets[0].set->kraft_version == 0) {
         struct voter_set *voters = voter_set_new();
         int result = static_voters(quorum, state, voters);
-        voter_history_reset(&quorum->voters, voters);
-        if (result != 0) {
-            return result;
+        voter_history_set_first(&quorum->voters, voters);
+        if (result != 0 && version == 0) {
+            return result; /* otherwise the log has others, and the configuration is old */
         }
     }
     return check_alone(quorum, voter_history_last(&quorum->voters));
@@ -430,7 +431,11 @@ static int open_steps(struct quorum *quorum) {
         return result;
     }
     struct voter_set *formatted = metadata_control_take_voters(&quorum->control);
-    voter_history_reset(&quorum->voters, formatted != NULL ? formatted : voter_set_new());
+    formatted = formatted != NULL ? formatted : voter_set_new();
+    if (quorum->control.has_kraft_version) {
+        formatted->kraft_version = quorum->control.kraft_version;
+    }
+    voter_history_reset(&quorum->voters, formatted);
     if (quorum->snapshots.found) {
         quorum->stored.start = (struct raft_position){.offset = quorum->snapshots.latest.end_offset,
                                                       .epoch = quorum->snapshots.latest.epoch};

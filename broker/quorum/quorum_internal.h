@@ -125,6 +125,8 @@ struct quorum_join {
     struct arena arena; /* of the request */
     bool calling;
     struct raft_key old; /* the voter that this node was with another disk */
+    int32_t asked_epoch; /* of the leader that is asked */
+    int32_t done_epoch;  /* of the leader that was told of this voter of kraft.version 0 */
     struct quorum_change change;
     bool changing;
 };
@@ -142,7 +144,6 @@ struct quorum {
     struct log *log;
     struct raft *raft;
     struct voter self; /* endpoints in `arena` */
-    int16_t kraft_version;
     struct voter_history voters;
 
     /* Effects. */
@@ -183,6 +184,8 @@ struct quorum {
     struct timer change_timer; /* of their deadlines */
     struct voter_addition addition;
     struct voter_set *change_set; /* of the change that is not appended yet */
+    struct voter_set *told; /* kraft.version 0: what the voters told this leader of themselves */
+    int32_t told_in_epoch;
 
     /* Peers. */
     struct quorum_counts counts;
@@ -309,6 +312,10 @@ void quorum_voters_stop(struct quorum *quorum); /* ends the changes */
 void quorum_voters_free(struct quorum *quorum);
 void quorum_voters_appended(struct quorum *quorum, uint64_t token);
 void quorum_voters_changed(struct quorum *quorum, uint64_t token, enum kafka_error error);
+
+/* Takes the voters, or the kraft.version, that a control batch at this offset holds into the
+ * history; false when it holds neither. */
+bool quorum_note_voters(struct quorum *quorum, int64_t offset, struct metadata_control *control);
 
 /* ---- quorum_join.c --------------------------------------------------------------------------- */
 

@@ -86,6 +86,10 @@ static void on_answer(struct peer_call *call, const struct peer_answer *answer) 
         return; /* asked again */
     }
     int16_t error = error_of(call, answer->response);
+    if (call->api_key == KEY_UPDATE_VOTER &&
+        (error == ERROR_NONE || error == ERROR_UNSUPPORTED_VERSION)) {
+        join->done_epoch = join->asked_epoch;
+    }
     const char *what = call->api_key == KEY_ADD_VOTER      ? "added as a voter"
                        : call->api_key == KEY_REMOVE_VOTER ? "removed as the voter it was"
                                                            : "told where it is reached";
@@ -107,6 +111,7 @@ static void ask(struct quorum_join *join, int16_t key, int16_t version_max,
         .fn = on_answer,
     };
     join->calling = true;
+    join->asked_epoch = raft_epoch(quorum->raft);
     peer_call(peer, &join->call);
 }
 
@@ -135,14 +140,24 @@ static void look(struct quorum_join *join) {
     struct quorum *quorum = join->quorum;
     const struct voter_set *voters = voter_history_last(&quorum->voters);
     bool controller = quorum->self.endpoint_count > 0;
-    if (join->calling || join->changing || quorum->kraft_version < 1 || !quorum->caught_up ||
-        !controller || voters->count == 0) {
+    if (join->calling || join->changing || !quorum->caught_up || !controller ||
+        voters->count == 0) {
         return;
     }
     int at = voter_set_find(voters, quorum->self.key.id);
     bool member = at >= 0 && raft_key_matches(voters->voters[at].key, quorum->self.key);
     bool leads = raft_role(quorum->raft) == RAFT_LEADER;
     bool joins = config_bool(quorum->config, CONFIG_CONTROLLER_QUORUM_AUTO_JOIN_ENABLE);
+    if (voters->kraft_version == 0) {
+        /* Leaders keep it only in memory: each one is told. */
+        bool tells = member && raft_role(quorum->raft) == RAFT_FOLLOWER &&
+                     join->done_epoch != raft_epoch(quorum->raft) &&
+                     !uuid_is_zero(quorum->self.key.directory_id);
+        if (tells) {
+            ask(join, KEY_UPDATE_VOTER, 0, build_update);
+        }
+        return;
+    }
     if (member && same_voter(&quorum->self, &voters->voters[at])) {
         return;
     }

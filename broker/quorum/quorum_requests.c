@@ -110,7 +110,7 @@ int64_t quorum_log_start(const struct quorum *quorum) {
 /* ---- Questions ------------------------------------------------------------------------------- */
 
 int16_t quorum_kraft_version(const struct quorum *quorum) {
-    return quorum->kraft_version;
+    return voter_history_kraft_version(&quorum->voters);
 }
 
 const struct voter_set *quorum_voters(const struct quorum *quorum) {

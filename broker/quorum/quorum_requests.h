@@ -75,9 +75,9 @@ struct quorum_change {
 
 /*
  * fn follows when the change is committed or refused, perhaps at once. UNSUPPORTED_VERSION with
- * kraft.version 0; REQUEST_TIMED_OUT while another change is under way, and when this one is not
- * committed in the time of a request (controller.quorum.request.timeout.ms); otherwise the errors
- * of raft_change_voters().
+ * kraft.version 0, where an update is remembered by this leader and no more; REQUEST_TIMED_OUT
+ * while another change is under way, and when this one is not committed in the time of a request
+ * (controller.quorum.request.timeout.ms); otherwise the errors of raft_change_voters().
  *
  * A new voter is asked first which levels of kraft.version it knows; those are written, not the
  * ones in `voter`. INVALID_REQUEST when the finalized one is not among them, REQUEST_TIMED_OUT when
@@ -92,6 +92,16 @@ void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, st
 void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
                          const struct voter *voter,
                          void (*fn)(struct quorum_change *change, enum kafka_error error));
+
+/*
+ * kraft.version from 0 to 1: the voters of the configuration are written into the log, with the
+ * directory ids that they told this leader. The refusal, a text for people, is NULL when it can be
+ * done. quorum_upgrade() appends and may fail with what raft_change_voters() does, or
+ * UNKNOWN_SERVER_ERROR with a log that failed; it is done when what ends at quorum_end_offset()
+ * afterwards is committed.
+ */
+const char *quorum_upgrade_refusal(struct quorum *quorum);
+MUST_CHECK enum kafka_error quorum_upgrade(struct quorum *quorum);
 
 /* ---- Counting -------------------------------------------------------------------------------- */
 

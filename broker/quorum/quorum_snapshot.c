@@ -161,7 +161,7 @@ void metadata_log_snapshot(struct quorum *quorum, const struct record_list *valu
     buffer_reset(&snapshot->bytes);
     const struct voter_set *voters = voter_history_at(&quorum->voters, last_offset + 1);
     snapshot_build(values->values, values->count, snapshot->id, quorum->last_timestamp_ms,
-                   quorum->kraft_version == 1 ? voters : NULL, &snapshot->bytes);
+                   voters->kraft_version == 1 ? voters : NULL, &snapshot->bytes);
     work_submit(quorum->shard, &snapshot->work, snapshot_run, snapshot_done);
 }
 
@@ -245,11 +245,11 @@ static void sweep_done(struct work *work) {
 static void installed(struct snapshot_fetch *fetch) {
     struct quorum *quorum = fetch->quorum;
     struct voter_set *voters = metadata_control_take_voters(&fetch->control);
-    if (fetch->control.has_kraft_version) {
-        quorum->kraft_version = fetch->control.kraft_version;
-    }
     if (voters == NULL) {
         voters = voter_set_copy(voter_history_at(&quorum->voters, 0)); /* static ones */
+    }
+    if (fetch->control.has_kraft_version) {
+        voters->kraft_version = fetch->control.kraft_version;
     }
     voter_history_reset(&quorum->voters, voters);
     struct raft_voters keys;

@@ -5,6 +5,11 @@
  * (KIP-853); meanwhile other changes are refused as those behind an uncommitted one are. What is
  * not committed in the time of a request is answered with REQUEST_TIMED_OUT, and may be committed
  * later.
+ *
+ * With kraft.version 0 the voters are those of the configuration and do not change. Each tells each
+ * new leader once who it is (directory id, endpoints, what it knows), which the leader only
+ * remembers: when it was told by all, kraft.version can go up, and what was told becomes the first
+ * voter set of the log.
  */
 #include <stdlib.h>
 
@@ -14,6 +19,7 @@
 #include "protocol/generated/api_versions_request.h"
 #include "protocol/generated/api_versions_response.h"
 #include "protocol/message.h"
+#include "runtime/log.h"
 
 enum { KEY_API_VERSIONS = 18, API_VERSIONS_MAX = 4 };
 
@@ -76,6 +82,7 @@ void quorum_voters_stop(struct quorum *quorum) {
 void quorum_voters_free(struct quorum *quorum) {
     struct voter_addition *addition = &quorum->addition;
     voter_set_free(quorum->change_set);
+    voter_set_free(quorum->told);
     voter_set_free(addition->voter);
     arena_release(&addition->arena);
     if (addition->peer != NULL) {
@@ -111,21 +118,28 @@ static void change_voters(struct quorum *quorum, struct quorum_change *change,
     quorum_run(quorum);
 }
 
+static enum kafka_error check_leads(const struct quorum *quorum, const char **reason) {
+    if (quorum->raft == NULL || quorum->failed || quorum->closed != NULL) {
+        return ERROR_BROKER_NOT_AVAILABLE;
+    }
+    if (raft_role(quorum->raft) != RAFT_LEADER) {
+        return ERROR_NOT_LEADER_OR_FOLLOWER;
+    }
+    if (!quorum->leading) {
+        *reason = "The leader has not committed anything in its epoch yet";
+        return ERROR_REQUEST_TIMED_OUT;
+    }
+    return ERROR_NONE;
+}
+
 /* Whether voters can be changed at all; otherwise the change has ended. */
 static bool changeable(struct quorum *quorum, struct quorum_change *change) {
-    enum kafka_error error = ERROR_NONE;
     const char *reason = NULL;
-    if (quorum->raft == NULL || quorum->failed || quorum->closed != NULL) {
-        error = ERROR_BROKER_NOT_AVAILABLE;
-    } else if (raft_role(quorum->raft) != RAFT_LEADER) {
-        error = ERROR_NOT_LEADER_OR_FOLLOWER;
-    } else if (!quorum->leading) {
-        error = ERROR_REQUEST_TIMED_OUT;
-        reason = "The leader has not committed anything in its epoch yet";
-    } else if (quorum->addition.change != NULL) {
+    enum kafka_error error = check_leads(quorum, &reason);
+    if (error == ERROR_NONE && quorum->addition.change != NULL) {
         error = ERROR_REQUEST_TIMED_OUT;
         reason = "An earlier voter change is under way";
-    } else if (quorum->kraft_version < 1) {
+    } else if (error == ERROR_NONE && voter_history_kraft_version(&quorum->voters) < 1) {
         error = ERROR_UNSUPPORTED_VERSION;
         reason = "The voters cannot be changed while kraft.version is 0";
     }
@@ -135,12 +149,17 @@ static bool changeable(struct quorum *quorum, struct quorum_change *change) {
     return error == ERROR_NONE;
 }
 
-static bool begin(struct quorum *quorum, struct quorum_change *change, bool early,
-                  void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+static void init(struct quorum_change *change, bool early,
+                 void (*fn)(struct quorum_change *change, enum kafka_error error)) {
     change->fn = fn;
     change->early = early;
     change->token = 0;
     list_init(&change->link);
+}
+
+static bool begin(struct quorum *quorum, struct quorum_change *change, bool early,
+                  void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+    init(change, early, fn);
     return changeable(quorum, change);
 }
 
@@ -172,17 +191,93 @@ void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, st
     }
 }
 
+/* ---- From voters of the configuration to voters in the log ------------------------------------
+ */
+
+/* What this leader was told in its epoch; voters that were silent have no directory id. */
+static struct voter_set *told_voters(struct quorum *quorum) {
+    int32_t epoch = raft_epoch(quorum->raft);
+    if (quorum->told == NULL || quorum->told_in_epoch != epoch) {
+        voter_set_free(quorum->told);
+        quorum->told = copy_of_voters(quorum);
+        quorum->told_in_epoch = epoch;
+    }
+    return quorum->told;
+}
+
+static void take_told(struct quorum *quorum, struct quorum_change *change,
+                      const struct voter *voter) {
+    const char *reason = NULL;
+    enum kafka_error error = check_leads(quorum, &reason);
+    if (error == ERROR_NONE) {
+        struct voter_set *told = told_voters(quorum);
+        int at = voter_set_find(told, voter->key.id);
+        error = at < 0 ? ERROR_VOTER_NOT_FOUND : ERROR_NONE;
+        if (at >= 0) {
+            voter_set_replace(told, at, voter);
+        }
+    }
+    end(change, error, reason);
+}
+
+const char *quorum_upgrade_refusal(struct quorum *quorum) {
+    const char *reason = "This node does not lead the quorum";
+    if (check_leads(quorum, &reason) != ERROR_NONE) {
+        return reason;
+    }
+    const struct voter_set *told = told_voters(quorum);
+    for (int i = 0; i < told->count; i++) {
+        int32_t id = told->voters[i].key.id;
+        const struct voter *voter = id == quorum->self.key.id ? &quorum->self : &told->voters[i];
+        if (uuid_is_zero(voter->key.directory_id) || voter->kraft_version_max < 1) {
+            return "kraft.version cannot go up: not all voters have said that they support it";
+        }
+    }
+    return NULL;
+}
+
+enum kafka_error quorum_upgrade(struct quorum *quorum) {
+    ASSERT(voter_history_kraft_version(&quorum->voters) == 0);
+    struct voter_set *set = voter_set_copy(told_voters(quorum));
+    int at = voter_set_find(set, quorum->self.key.id);
+    if (at >= 0) {
+        voter_set_replace(set, at, &quorum->self);
+    }
+    set->kraft_version = 1;
+    struct raft_voters keys;
+    voter_set_keys(set, &keys);
+    voter_set_free(quorum->change_set);
+    quorum->change_set = set;
+    enum kafka_error error =
+        raft_change_voters(quorum->raft, quorum_now_ms(quorum), quorum->next_token++, &keys);
+    if (error != ERROR_NONE) {
+        voter_set_free(set);
+        quorum->change_set = NULL;
+        return error;
+    }
+    LOG_INFO(quorum->machine, "quorum", "kraft.version goes up", "voters=%d", keys.count);
+    quorum_run(quorum);
+    return quorum->failed ? ERROR_UNKNOWN_SERVER_ERROR : ERROR_NONE;
+}
+
+/* ---- This voter with other endpoints -----------------------------------------------------------
+ */
+
 void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
                          const struct voter *voter,
                          void (*fn)(struct quorum_change *change, enum kafka_error error)) {
+    if (voter_history_kraft_version(&quorum->voters) < 1) {
+        init(change, true, fn);
+        take_told(quorum, change, voter);
+        return;
+    }
     if (!begin(quorum, change, true, fn)) {
         return;
     }
     int at = find_voter(voter_history_last(&quorum->voters), change, voter->key);
     if (at >= 0) {
         struct voter_set *set = copy_of_voters(quorum);
-        voter_set_remove(set, at);
-        voter_set_add(set, voter);
+        voter_set_replace(set, at, voter);
         change_voters(quorum, change, set);
     }
 }
@@ -229,8 +324,8 @@ static void on_versions(struct peer_call *call, const struct peer_answer *answer
         return;
     }
     take_range(response, voter);
-    if (voter->kraft_version_min > quorum->kraft_version ||
-        voter->kraft_version_max < quorum->kraft_version) {
+    int16_t version = voter_history_kraft_version(&quorum->voters);
+    if (voter->kraft_version_min > version || voter->kraft_version_max < version) {
         end(change, ERROR_INVALID_REQUEST,
             "The new voter does not support the finalized kraft.version");
         return;
@@ -289,6 +384,23 @@ void quorum_add_voter(struct quorum *quorum, struct quorum_change *change,
     char *host = slice_to_cstr(endpoint->host);
     ask_new_voter(quorum, change, voter, host, endpoint->port);
     free(host);
+}
+
+/* ---- What a log says ------------------------------------------------------------------------- */
+
+bool quorum_note_voters(struct quorum *quorum, int64_t offset, struct metadata_control *control) {
+    struct voter_set *set = metadata_control_take_voters(control);
+    if (set == NULL && control->has_kraft_version) {
+        set = voter_set_copy(voter_history_last(&quorum->voters));
+    }
+    if (set == NULL) {
+        return false;
+    }
+    if (control->has_kraft_version) {
+        set->kraft_version = control->kraft_version;
+    }
+    voter_history_add(&quorum->voters, offset, set);
+    return true;
 }
 
 /* ---- What consensus says of it --------------------------------------------------------------- */

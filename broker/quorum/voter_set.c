@@ -43,8 +43,18 @@ void voter_set_remove(struct voter_set *set, int index) {
             (size_t)(set->count - index) * sizeof(set->voters[0]));
 }
 
+void voter_set_replace(struct voter_set *set, int index, const struct voter *voter) {
+    voter_set_remove(set, index);
+    voter_set_add(set, voter);
+    struct voter added = set->voters[set->count - 1];
+    memmove(&set->voters[index + 1], &set->voters[index],
+            (size_t)(set->count - 1 - index) * sizeof(set->voters[0]));
+    set->voters[index] = added;
+}
+
 struct voter_set *voter_set_copy(const struct voter_set *set) {
     struct voter_set *copy = voter_set_new();
+    copy->kraft_version = set->kraft_version;
     for (int i = 0; i < set->count; i++) {
         voter_set_add(copy, &set->voters[i]);
     }
@@ -73,6 +83,7 @@ static struct voter_set *from_record(const struct voters_record *record, struct 
         return NULL;
     }
     struct voter_set *set = voter_set_new();
+    set->kraft_version = 1;
     for (int32_t i = 0; i < record->voters_count; i++) {
         const struct voters_record_voter *in = &record->voters[i];
         if (in->voter_id < 0 || voter_set_find(set, in->voter_id) >= 0) {
@@ -166,6 +177,16 @@ static void forget_from(struct voter_history *history, int first) {
 void voter_history_reset(struct voter_history *history, struct voter_set *set) {
     forget_from(history, 0);
     voter_history_add(history, -1, set);
+}
+
+void voter_history_set_first(struct voter_history *history, struct voter_set *set) {
+    ASSERT(history->count > 0);
+    voter_set_free(history->sets[0].set);
+    history->sets[0].set = set;
+}
+
+int16_t voter_history_kraft_version(const struct voter_history *history) {
+    return history->count == 0 ? 0 : voter_history_last(history)->kraft_version;
 }
 
 void voter_history_release(struct voter_history *history) {

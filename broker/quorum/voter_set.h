@@ -30,7 +30,8 @@ struct voter {
 };
 
 struct voter_set {
-    struct arena arena; /* holds the endpoints */
+    struct arena arena;    /* holds the endpoints */
+    int16_t kraft_version; /* finalized with it; 0: of the configuration, without directory ids */
     int count;
     struct voter voters[RAFT_VOTERS_MAX];
 };
@@ -42,13 +43,14 @@ void voter_set_free(struct voter_set *set); /* NULL is allowed */
 /* Copies the voter; there is room for it. */
 void voter_set_add(struct voter_set *set, const struct voter *voter);
 void voter_set_remove(struct voter_set *set, int index);
+void voter_set_replace(struct voter_set *set, int index, const struct voter *voter);
 
 /* The index of the voter with this node id; -1: none. */
 int voter_set_find(const struct voter_set *set, int32_t id);
 void voter_set_keys(const struct voter_set *set, struct raft_voters *out);
 
-/* From the value of a VotersRecord. NULL when it cannot be read, is not of a known version, has too
- * many voters or one twice. */
+/* From the value of a VotersRecord, which comes with kraft.version 1. NULL when it cannot be read,
+ * is not of a known version, has too many voters or one twice. */
 struct voter_set *voter_set_decode(struct slice value);
 
 /* Appends the value of a VotersRecord. */
@@ -73,10 +75,16 @@ struct voter_history {
 
 /* Forgets everything and begins with this set. */
 void voter_history_reset(struct voter_history *history, struct voter_set *set);
+
+/* The first set is this one, which was not known when the history began. */
+void voter_history_set_first(struct voter_history *history, struct voter_set *set);
 void voter_history_release(struct voter_history *history);
 void voter_history_add(struct voter_history *history, int64_t offset, struct voter_set *set);
 void voter_history_truncate(struct voter_history *history, int64_t offset);
 void voter_history_cut_start(struct voter_history *history, int64_t offset);
+
+/* The kraft.version of the newest set; 0 while there is none. */
+int16_t voter_history_kraft_version(const struct voter_history *history);
 
 /* The newest, and the newest below an offset. */
 const struct voter_set *voter_history_last(const struct voter_history *history);

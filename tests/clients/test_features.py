@@ -8,6 +8,7 @@ import struct
 
 import cluster as clusters
 import cluster_wire
+import harness
 import pytest
 
 NONE, INVALID_UPDATE_VERSION = 0, 95
@@ -56,3 +57,55 @@ def test_metadata_version_goes_down_where_no_record_changed(kind):
         assert change(V4_1, UPGRADE) == NONE
         assert change(V4_2 + 1, UPGRADE) == NONE
         assert change(V4_2, SAFE_DOWNGRADE) == INVALID_UPDATE_VERSION
+
+
+def features(cluster, *args, check=True):
+    return harness.run_tool("kafka-features", "--bootstrap-server", cluster.bootstrap, *args, check=check)
+
+
+def described(cluster, feature):
+    lines = [line.split() for line in features(cluster, "describe").stdout.splitlines()]
+    return next(" ".join(line) for line in lines if line[:2] == ["Feature:", feature])
+
+
+def test_kraft_version_goes_up_when_all_voters_are_there_and_never_down(kind, java_tools):
+    with clusters.Cluster(kind, quorum="static") as cluster:
+        cluster.kill(3)
+        assert cluster.active_controller() != 3
+        address = cluster.address(1)
+        # Whoever leads now was told by no voter 3, or was told by it before: then it may go up.
+        error = update(address, "kraft.version", 1, UPGRADE, dry=True)[0]
+        assert error in (NONE, INVALID_UPDATE_VERSION)
+        assert update(address, "kraft.version", 2, UPGRADE)[0] == INVALID_UPDATE_VERSION
+        cluster.start_node(3)
+
+        def possible():  # each voter tells each new leader who it is
+            return update(address, "kraft.version", 1, UPGRADE, dry=True)[0] == NONE
+
+        clusters.wait_until("all voters are known", possible)
+        assert "FinalizedVersionLevel: 0" in described(cluster, "kraft.version")
+        done = features(cluster, "upgrade", "--feature", "kraft.version=1")
+        assert "kraft.version was upgraded to 1" in done.stdout, done.stdout
+        clusters.wait_until("all nodes say so", lambda: "FinalizedVersionLevel: 1" in described(
+            cluster, "kraft.version"), pause_s=1)
+        for how in SAFE_DOWNGRADE, UNSAFE_DOWNGRADE:
+            assert update(address, "kraft.version", 0, how)[0] == INVALID_UPDATE_VERSION
+        assert update(address, "kraft.version", 1, UPGRADE)[0] == NONE
+
+        log = cluster.nodes[1].data / "__cluster_metadata-0/00000000000000000000.log"
+        clusters.wait_until("the log", lambda: b"CONTROLLER" in log.read_bytes())
+        text = harness.run_tool("kafka-dump-log", "--cluster-metadata-decoder", "--files",
+                                str(log)).stdout
+        assert text.index("KRaftVersion") < text.index("KRaftVoters")
+        text = harness.run_tool("kafka-metadata-quorum", "--bootstrap-server", cluster.bootstrap,
+                                "describe", "--replication").stdout
+        for node in cluster.ids:
+            line = next(line for line in text.splitlines() if line.split()[:1] == [str(node)])
+            meta = (cluster.nodes[node].data / "meta.properties").read_text()
+            assert f"directory.id={line.split()[1]}" in meta.split()
+
+        for node in cluster.ids:
+            cluster.restart(node)
+        cluster.kill(cluster.active_controller())
+        assert cluster.active_controller()
+        assert set(cluster.quorum().voters) == {1, 2, 3}

@@ -113,3 +113,28 @@ def test_kafkas_tool_reads_the_log_and_the_quorum(mixed, java_tools):
     text = harness.run_tool("kafka-metadata-quorum", "--bootstrap-server", mixed.nodes[2].bootstrap,
                             "describe", "--replication").stdout
     assert sorted(line.split()[0] for line in text.splitlines()[1:] if line)[:3] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("mixed", ["static"], indirect=True)
+def test_kraft_version_goes_up_under_ours(mixed, java_tools):
+    create(mixed, 1, "first")
+    wait_same(mixed, 1, 2, KAFKA)
+    mixed.kill(KAFKA)  # whoever led, one of ours does now
+    clusters.wait_until("one of ours leads", lambda: leader(mixed, 1) in (1, 2))
+    mixed.start_node(KAFKA, wait=False)
+
+    def goes_up():
+        return harness.run_tool("kafka-features", "--bootstrap-server", mixed.nodes[2].bootstrap,
+                                "upgrade", "--feature", "kraft.version=1",
+                                check=False).returncode == 0
+
+    clusters.wait_until("kraft.version goes up", goes_up)
+    create(mixed, 2, "second")
+    wait_same(mixed, 1, 2, KAFKA)
+    assert b"CONTROLLER" in (mixed.nodes[2].data / LOG).read_bytes()
+    mixed.restart(1)
+    for node in 1, KAFKA:
+        mixed.kill(node)
+        create(mixed, 2, f"without-{node}")
+        mixed.start_node(node, wait=False)
+        wait_same(mixed, 1, 2, KAFKA)

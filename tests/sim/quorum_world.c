@@ -242,6 +242,23 @@ static void propose(void *ctx) {
     (void)error; /* it may not lead any more */
 }
 
+struct upgrade {
+    struct quorum *quorum;
+    bool refused;
+};
+
+static void upgrade(void *ctx) {
+    struct upgrade *upgrade = ctx;
+    upgrade->refused = quorum_upgrade_refusal(upgrade->quorum) != NULL ||
+                       quorum_upgrade(upgrade->quorum) != ERROR_NONE;
+}
+
+bool quorum_node_upgrade(struct quorum_node *node) {
+    struct upgrade asked = {.quorum = node->quorum, .refused = true};
+    call(node, upgrade, &asked);
+    return !asked.refused;
+}
+
 void quorum_node_propose(struct quorum_node *node) {
     call(node, propose, node);
 }

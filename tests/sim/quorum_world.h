@@ -126,6 +126,10 @@ bool quorum_node_up(const struct quorum_node *node);
 void quorum_node_lose_disk(struct quorum_node *node);
 
 void quorum_node_propose(struct quorum_node *node);
+
+/* kraft.version from 0 to 1; false when it is refused. */
+bool quorum_node_upgrade(struct quorum_node *node);
+
 void quorum_node_snapshot(struct quorum_node *node);
 
 /* The directory id of a node's disk. */

@@ -187,9 +187,10 @@ static void quiet_rates(struct world *world) {
 }
 
 static void make_nodes(struct world *world, int voter_count) {
-    /* Voters whose directory ids nobody knows: a static quorum, in which no disk may be lost. */
+    /* Voters whose directory ids nobody knows: a static quorum, in which no disk may be lost until
+     * it has become one of voters in the log. */
     bool known = world->quiet || random_stream_chance(&world->work, 800);
-    world->rates.wipe = known ? world->rates.wipe : 0;
+    world->known = known;
     world->voter_records = known && random_stream_chance(&world->work, 700);
     struct raft_voters voters = {0};
     for (int i = 0; i < world->node_count; i++) {

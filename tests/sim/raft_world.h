@@ -54,6 +54,8 @@ struct raft_outcome {
     uint64_t snapshots;
     uint64_t snapshots_installed;
     uint64_t voter_changes;
+    uint64_t upgrades;       /* of them: directory ids became known */
+    uint64_t wipes_upgraded; /* disks lost after that */
     uint64_t resigns;
     uint64_t resets; /* connections broken */
     uint64_t lost;   /* messages lost by chance or cut off */

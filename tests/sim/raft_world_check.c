@@ -96,6 +96,8 @@ void check_high_watermark(struct world *world, struct node *node, int64_t offset
         world->committed[i] = node->disk.entries[i];
         world->committed_in[i] = raft_epoch(node->raft);
         if (world->committed[i].set != NO_SET) {
+            world->out->upgrades += !voters_known(&world->sets[world->committed_set]) &&
+                                    voters_known(&world->sets[world->committed[i].set]);
             world->committed_set = world->committed[i].set;
         }
     }
@@ -157,6 +159,15 @@ void check_vote(struct world *world, struct node *node, struct raft_key candidat
     }
     disk->voted_epoch = epoch;
     disk->voted = candidate;
+}
+
+bool voters_known(const struct raft_voters *voters) {
+    for (int i = 0; i < voters->count; i++) {
+        if (uuid_is_zero(voters->keys[i].directory_id)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 static bool same_voters(const struct raft_voters *a, const struct raft_voters *b) {

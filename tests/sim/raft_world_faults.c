@@ -140,6 +140,16 @@ static bool can_lose(const struct world *world, const struct node *node) {
     return true;
 }
 
+/* Whether everybody goes by voters that a new disk is none of. */
+static bool all_known(struct world *world) {
+    bool known = voters_known(&world->sets[world->committed_set]);
+    for (int i = 0; i < world->node_count && known && !world->known; i++) {
+        struct node *node = &world->nodes[i];
+        known = node->queued == 0 && voters_known(&world->sets[disk_set(&node->disk)]);
+    }
+    return known;
+}
+
 /* ---- Faults ---------------------------------------------------------------------------------- */
 
 void world_crash(struct world *world, struct node *node, int64_t down_ms) {
@@ -162,7 +172,8 @@ static void crash_one(struct world *world, struct node *node) {
         return;
     }
     world_crash(world, node, random_stream_range(&world->faults, 1, world->rates.down_max_ms));
-    if (random_stream_chance(&world->faults, world->rates.wipe) && can_lose(world, node)) {
+    if (random_stream_chance(&world->faults, world->rates.wipe) && all_known(world) &&
+        can_lose(world, node)) {
         node_wipe(world, node);
     }
 }

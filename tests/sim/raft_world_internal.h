@@ -187,6 +187,7 @@ struct world {
     enum raft_canary canary;
     bool quiet; /* no faults come by themselves */
     bool healed;
+    bool known;         /* the voters' directory ids, from the start */
     bool voter_records; /* the first leader writes the voters */
 
     bool cut[NODES_MAX][NODES_MAX];     /* from, to */
@@ -259,6 +260,8 @@ void node_handle(struct world *world, struct node *node, const struct event *eve
 
 /* Carries out what the machine wants. `fetched`: the records of the answer that it was told. */
 void node_settle(struct world *world, struct node *node, const struct entry *fetched);
+
+bool voters_known(const struct raft_voters *voters);
 
 /* The newest voter set of a log. */
 int32_t disk_set(struct disk *disk);

@@ -83,10 +83,11 @@ static void do_append(struct world *world, struct node *node, const struct raft_
     }
     for (int i = 0; i < append->count; i++) {
         struct entry entry = {.epoch = append->epoch, .set = NO_SET};
-        bool announced = append->kind == RAFT_APPEND_LEADER_CHANGE && append->count > 1 && i == 0;
+        bool voters = append->kind == RAFT_APPEND_VOTERS ||
+                      (append->kind == RAFT_APPEND_LEADER_CHANGE && append->count > 1);
         if (append->kind == RAFT_APPEND_FETCHED) {
             entry = fetched[i];
-        } else if (append->kind == RAFT_APPEND_VOTERS || announced) {
+        } else if (voters && i == 0) { /* of the batch */
             entry.set = set_new(world, &append->voters);
         } else if (append->kind == RAFT_APPEND_PROPOSAL) {
             entry.value = effect->id;
@@ -338,7 +339,7 @@ void node_new_directory(struct world *world, struct disk *disk) {
     }
 }
 
-/* sets[0] is the set of nobody: a new disk is told of no voters. */
+/* sets[0] is the set of nobody: a new disk is told of no voters but those of the configuration. */
 void node_wipe(struct world *world, struct node *node) {
     struct disk *disk = &node->disk;
     if (world->lost_count == (int)ARRAY_LEN(world->lost)) {
@@ -346,11 +347,12 @@ void node_wipe(struct world *world, struct node *node) {
     }
     TRACE(world, "node %d loses its disk", node->id);
     world->out->wipes++;
+    world->out->wipes_upgraded += !world->known;
     world->lost[world->lost_count++] = (struct lost_disk){.key = disk->key, .synced = disk->synced};
     node_new_directory(world, disk);
     disk->ballot = (struct raft_ballot){.leader_id = -1, .voted = RAFT_KEY_NONE};
     disk->start = (struct raft_position){0};
-    disk->start_set = 0;
+    disk->start_set = world->known ? 0 : 1;
     disk->end = 0;
     disk->synced = 0;
     disk->generation++;

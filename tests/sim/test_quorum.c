@@ -93,7 +93,11 @@ static void heal(struct quorum_world *world) {
 
 /* Removes a voter or adds who is none, as far as that is possible now; nobody waits for it. */
 static void change_somehow(struct quorum_node *leader, int id) {
-    if (leader->world->options.static_voters || !list_empty(&leader->change.change.link)) {
+    if (!list_empty(&leader->change.change.link)) {
+        return;
+    }
+    if (quorum_kraft_version(leader->quorum) == 0) {
+        quorum_node_upgrade(leader);
         return;
     }
     const struct voter_set *voters = quorum_voters(leader->quorum);

@@ -46,12 +46,13 @@ static void tell(uint64_t seeds, const struct raft_outcome *sum) {
             " connections broken, %" PRIu64 " messages lost, %" PRIu64 " doubled, %" PRIu64
             " pauses\n"
             "  %" PRIu64 " truncations, %" PRIu64 " snapshots, %" PRIu64 " installed, %" PRIu64
-            " voter changes, %" PRIu64 " resignations\n"
+            " voter changes (%" PRIu64 " upgrades, with %" PRIu64
+            " disks lost behind them), %" PRIu64 " resignations\n"
             "  %" PRIu64 " returns of a disturbed follower, %" PRIu64 " elections because of it\n",
             seeds, sum->events, (double)sum->simulated_ms / 3600e3, sum->elections, sum->committed,
             sum->crashes, sum->wipes, sum->resets, sum->lost, sum->doubled, sum->pauses,
             sum->truncations, sum->snapshots, sum->snapshots_installed, sum->voter_changes,
-            sum->resigns, sum->returns, sum->extra_elections);
+            sum->upgrades, sum->wipes_upgraded, sum->resigns, sum->returns, sum->extra_elections);
     tell_waits("first leader", &sum->start);
     tell_waits("leader killed", &sum->kill);
     tell_waits("leader resigned", &sum->resign);
@@ -81,8 +82,8 @@ Test(raft, agrees_under_faults) {
     }
     tell(seeds, &sum);
     cr_assert(sum.elections > 0 && sum.crashes > 0 && sum.truncations > 0 &&
-              sum.snapshots_installed > 0 && sum.voter_changes > 0 && sum.wipes > 0 &&
-              sum.returns > 0 && sum.kill.count > 0);
+              sum.snapshots_installed > 0 && sum.voter_changes > 0 && sum.upgrades > 0 &&
+              sum.wipes > 0 && sum.returns > 0 && sum.kill.count > 0);
     cr_assert_leq(raft_waits_at(&sum.start, 500), 200);
     cr_assert_leq(raft_waits_at(&sum.kill, 500), 200);
     cr_assert_leq(raft_waits_at(&sum.resign, 500), 100);

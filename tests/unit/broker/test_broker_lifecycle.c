@@ -258,6 +258,38 @@ Test(broker_lifecycle, producer_ids_come_in_blocks_to_the_present_incarnation) {
     cr_assert_eq(response.error_code, ERROR_STALE_BROKER_EPOCH);
 }
 
+static enum kafka_error update_kraft_version(int16_t level, int8_t type, bool dry) {
+    struct update_features_request_feature_update_key key = {.feature =
+                                                                 SLICE_LIT(FEATURE_KRAFT_VERSION),
+                                                             .max_version_level = level,
+                                                             .upgrade_type = type};
+    struct update_features_request update = {
+        .feature_updates = &key, .feature_updates_count = 1, .validate_only = dry};
+    struct update_features_response updated;
+    world.d.kraft_upgrade = false;
+    decide_update_features(&world.d, &update, 2, &updated);
+    cr_assert_eq(world.d.records.count, 0, "it is no record of the metadata");
+    return (enum kafka_error)updated.error_code;
+}
+
+Test(broker_lifecycle, kraft_version_goes_up_when_the_quorum_can_and_never_down) {
+    world.d.kraft_upgrade_refusal = "voters were silent";
+    cr_assert_eq(update_kraft_version(1, 1, false), ERROR_INVALID_UPDATE_VERSION);
+    cr_assert_not(world.d.kraft_upgrade);
+    cr_assert_eq(update_kraft_version(0, 1, false), ERROR_NONE);
+    world.d.kraft_upgrade_refusal = NULL;
+    cr_assert_eq(update_kraft_version(2, 1, false), ERROR_INVALID_UPDATE_VERSION);
+    cr_assert_eq(update_kraft_version(1, 1, true), ERROR_NONE);
+    cr_assert_not(world.d.kraft_upgrade);
+    cr_assert_eq(update_kraft_version(1, 1, false), ERROR_NONE);
+    cr_assert(world.d.kraft_upgrade);
+    world.d.kraft_version = 1;
+    cr_assert_eq(update_kraft_version(0, 2, false), ERROR_INVALID_UPDATE_VERSION);
+    cr_assert_eq(update_kraft_version(0, 3, false), ERROR_INVALID_UPDATE_VERSION);
+    cr_assert_eq(update_kraft_version(1, 1, false), ERROR_NONE);
+    cr_assert_not(world.d.kraft_upgrade);
+}
+
 Test(broker_lifecycle, a_controller_that_lacks_a_level_holds_the_feature_back) {
     struct controller_registration_request_listener listener = {
         .name = SLICE_LIT("CONTROLLER"), .host = SLICE_LIT("h"), .port = 9093};

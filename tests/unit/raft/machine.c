@@ -38,6 +38,9 @@ void machine_start(struct machine *machine, struct start start) {
         .epoch_count = start.records > 0,
         .voters = voters_of(start.voters),
     };
+    for (int i = 0; i < start.voters && start.unknown; i++) {
+        stored.voters.keys[i].directory_id = UUID_ZERO;
+    }
     machine->now_ms = 1000;
     machine->raft = raft_new(&config, &stored, machine->now_ms);
     machine_collect(machine);

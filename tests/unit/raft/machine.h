@@ -34,6 +34,7 @@ struct start {
     int64_t records;
     int32_t last_epoch;
     bool new_disk; /* another directory id than the voters know */
+    bool unknown;  /* the voters' directory ids, to everybody */
 };
 
 #define START_EMPTY ((struct start){.voters = 3, .leader_id = -1, .voted = RAFT_KEY_NONE})

@@ -273,6 +273,31 @@ Test(raft_voters, the_same_can_be_written_with_other_endpoints) {
     machine_free(&machine);
 }
 
+Test(raft_voters, all_directory_ids_become_known_with_a_version_before_them) {
+    struct machine machine;
+    struct start start = START_EMPTY;
+    start.unknown = true;
+    machine_start(&machine, start);
+    machine_elect(&machine, true);
+    struct raft_voters voters = voters_of(3);
+    voters.keys[2].directory_id = UUID_ZERO;
+    cr_assert_eq(change(&machine, voters), ERROR_INVALID_REQUEST);
+    cr_assert_eq(change(&machine, voters_of(3)), ERROR_NONE);
+    const struct raft_append *append = &machine_effect(&machine, RAFT_APPEND)->append;
+    cr_assert_eq(append->kind, RAFT_APPEND_VOTERS);
+    cr_assert_eq(append->count, 2);
+    machine_sync(&machine);
+    struct raft_key other_disk = key_of(2);
+    other_disk.directory_id.bytes[15] = 2;
+    machine_fetch(&machine, other_disk, 3, 1); /* it is no voter from now on */
+    cr_assert_null(machine_effect(&machine, RAFT_VOTERS_CHANGED));
+    machine_fetch(&machine, key_of(2), 3, 1);
+    cr_assert_eq(machine_effect(&machine, RAFT_VOTERS_CHANGED)->error, ERROR_NONE);
+    cr_assert_eq(change(&machine, voters_of(3)), ERROR_NONE);
+    cr_assert_eq(machine_effect(&machine, RAFT_APPEND)->append.count, 1);
+    machine_free(&machine);
+}
+
 Test(raft_voters, a_leader_that_removes_itself_leads_until_that_is_committed) {
     struct machine machine = leader(true);
     cr_assert_eq(take(&machine, key_of(1)), ERROR_NONE);
