@@ -13,15 +13,9 @@
 
 #define OFFSET_HIGH_WATERMARK (-1)
 
-static const struct topics_layout delete_layout = {
-    .topic_size = sizeof(struct delete_records_request_topic),
-    .name = offsetof(struct delete_records_request_topic, name),
-    .topic_id = TOPICS_NO_ID,
-    .partitions = offsetof(struct delete_records_request_topic, partitions),
-    .partitions_count = offsetof(struct delete_records_request_topic, partitions_count),
-    .partition_size = sizeof(struct delete_records_request_partition),
-    .index = offsetof(struct delete_records_request_partition, partition_index),
-};
+static const struct topics_layout delete_layout =
+    TOPICS_LAYOUT(struct delete_records_request_topic, name, TOPICS_NO_ID, partitions,
+                  struct delete_records_request_partition, partition_index);
 
 struct delete_item {
     struct scatter_item item;

@@ -39,15 +39,9 @@
  * consumers end together, and what a shard wakes up for is not each of them. */
 #define WAIT_SLACK_PART 16
 
-static const struct topics_layout fetch_layout = {
-    .topic_size = sizeof(struct fetch_request_topic),
-    .name = offsetof(struct fetch_request_topic, topic),
-    .topic_id = offsetof(struct fetch_request_topic, topic_id),
-    .partitions = offsetof(struct fetch_request_topic, partitions),
-    .partitions_count = offsetof(struct fetch_request_topic, partitions_count),
-    .partition_size = sizeof(struct fetch_request_partition),
-    .index = offsetof(struct fetch_request_partition, partition),
-};
+static const struct topics_layout fetch_layout =
+    TOPICS_LAYOUT(struct fetch_request_topic, topic, offsetof(struct fetch_request_topic, topic_id),
+                  partitions, struct fetch_request_partition, partition);
 
 /* The shards' side of a parked fetch. */
 struct fetch_park {

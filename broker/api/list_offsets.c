@@ -29,15 +29,9 @@
 
 #define REPLICA_ID_CONSUMER (-1)
 
-static const struct topics_layout list_offsets_layout = {
-    .topic_size = sizeof(struct list_offsets_request_topic),
-    .name = offsetof(struct list_offsets_request_topic, name),
-    .topic_id = TOPICS_NO_ID,
-    .partitions = offsetof(struct list_offsets_request_topic, partitions),
-    .partitions_count = offsetof(struct list_offsets_request_topic, partitions_count),
-    .partition_size = sizeof(struct list_offsets_request_partition),
-    .index = offsetof(struct list_offsets_request_partition, partition_index),
-};
+static const struct topics_layout list_offsets_layout =
+    TOPICS_LAYOUT(struct list_offsets_request_topic, name, TOPICS_NO_ID, partitions,
+                  struct list_offsets_request_partition, partition_index);
 
 struct list_offsets_item {
     struct scatter_item item;

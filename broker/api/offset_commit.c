@@ -13,15 +13,10 @@
 #include "protocol/generated/offset_commit_request.h"
 #include "protocol/generated/offset_commit_response.h"
 
-static const struct topics_layout commit_layout = {
-    .topic_size = sizeof(struct offset_commit_request_topic),
-    .name = offsetof(struct offset_commit_request_topic, name),
-    .topic_id = offsetof(struct offset_commit_request_topic, topic_id),
-    .partitions = offsetof(struct offset_commit_request_topic, partitions),
-    .partitions_count = offsetof(struct offset_commit_request_topic, partitions_count),
-    .partition_size = sizeof(struct offset_commit_request_partition),
-    .index = offsetof(struct offset_commit_request_partition, partition_index),
-};
+static const struct topics_layout commit_layout =
+    TOPICS_LAYOUT(struct offset_commit_request_topic, name,
+                  offsetof(struct offset_commit_request_topic, topic_id), partitions,
+                  struct offset_commit_request_partition, partition_index);
 
 /* request->context: the answer as far as it is known, and what names and ids stand for. */
 struct commit_state {

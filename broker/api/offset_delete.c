@@ -7,15 +7,9 @@
 #include "protocol/generated/offset_delete_request.h"
 #include "protocol/generated/offset_delete_response.h"
 
-static const struct topics_layout delete_layout = {
-    .topic_size = sizeof(struct offset_delete_request_topic),
-    .name = offsetof(struct offset_delete_request_topic, name),
-    .topic_id = TOPICS_NO_ID,
-    .partitions = offsetof(struct offset_delete_request_topic, partitions),
-    .partitions_count = offsetof(struct offset_delete_request_topic, partitions_count),
-    .partition_size = sizeof(struct offset_delete_request_partition),
-    .index = offsetof(struct offset_delete_request_partition, partition_index),
-};
+static const struct topics_layout delete_layout =
+    TOPICS_LAYOUT(struct offset_delete_request_topic, name, TOPICS_NO_ID, partitions,
+                  struct offset_delete_request_partition, partition_index);
 
 /* Whether the answer has errors of its own, beside the coordinator's. */
 static bool any_unknown(struct request *request, const struct offset_delete_request *body) {

@@ -29,15 +29,10 @@
 /* The one client that may write to internal topics, as a last resort of their operators. */
 #define ADMIN_CLIENT_ID "__admin_client"
 
-static const struct topics_layout produce_layout = {
-    .topic_size = sizeof(struct produce_request_topic_produce_data),
-    .name = offsetof(struct produce_request_topic_produce_data, name),
-    .topic_id = offsetof(struct produce_request_topic_produce_data, topic_id),
-    .partitions = offsetof(struct produce_request_topic_produce_data, partition_data),
-    .partitions_count = offsetof(struct produce_request_topic_produce_data, partition_data_count),
-    .partition_size = sizeof(struct produce_request_partition_produce_data),
-    .index = offsetof(struct produce_request_partition_produce_data, index),
-};
+static const struct topics_layout produce_layout =
+    TOPICS_LAYOUT(struct produce_request_topic_produce_data, name,
+                  offsetof(struct produce_request_topic_produce_data, topic_id), partition_data,
+                  struct produce_request_partition_produce_data, index);
 
 struct produce_item {
     struct scatter_item item;

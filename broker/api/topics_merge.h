@@ -25,6 +25,17 @@ struct topics_layout {
     size_t index; /* int32_t, in the partition */
 };
 
+/* The layout of a request's `topic_type` and its array of `partition_type`; for the id of topics
+ * offsetof() or TOPICS_NO_ID. */
+#define TOPICS_LAYOUT(topic_type, name_field, id_offset, partitions_field, partition_type,         \
+                      index_field)                                                                 \
+    {                                                                                              \
+        .topic_size = sizeof(topic_type), .name = offsetof(topic_type, name_field),                \
+        .topic_id = (id_offset), .partitions = offsetof(topic_type, partitions_field),             \
+        .partitions_count = offsetof(topic_type, partitions_field##_count),                        \
+        .partition_size = sizeof(partition_type), .index = offsetof(partition_type, index_field),  \
+    }
+
 /* What becomes of a topic or a partition that is named twice. */
 enum topics_repeats {
     REPEATS_MERGE,           /* one of each: of a partition, what was said last counts */
