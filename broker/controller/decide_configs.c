@@ -370,6 +370,29 @@ static struct verdict alter_incrementally(
     return ok.error == ERROR_NONE ? check_topic_exists(d, target) : ok;
 }
 
+/* Whether resource i of a request may be decided on. */
+static struct verdict check_named(const struct target *targets, int32_t count, int32_t i) {
+    if (count > DECISION_RECORDS_MAX) {
+        return verdict(ERROR_POLICY_VIOLATION, "The request names more than 10000 resources");
+    }
+    for (int32_t j = 0; j < count; j++) {
+        if (j != i && targets[j].type == targets[i].type &&
+            slice_equal(targets[j].name, targets[i].name)) {
+            return verdict(ERROR_INVALID_REQUEST, "The resource is named twice in the request");
+        }
+    }
+    return VERDICT_OK;
+}
+
+/* Each resource is decided by itself: the records of one that fails are taken back. */
+static void end_resource(struct decision *d, int before, bool validate_only,
+                         struct verdict *outcome) {
+    decision_check_size(d, outcome);
+    if (outcome->error != ERROR_NONE || validate_only) {
+        decision_rewind(d, before);
+    }
+}
+
 void decide_incremental_alter_configs(struct decision *d,
                                       const struct incremental_alter_configs_request *request,
                                       struct incremental_alter_configs_response *response) {
@@ -379,25 +402,21 @@ void decide_incremental_alter_configs(struct decision *d,
     response->responses =
         (struct incremental_alter_configs_response_alter_configs_resource_response *)arena_array(
             d->arena, (size_t)count, sizeof(*response->responses));
+    struct target *targets =
+        (struct target *)arena_array(d->arena, (size_t)count, sizeof(*targets));
+    for (int32_t i = 0; i < count; i++) {
+        targets[i] = (struct target){request->resources[i].resource_type,
+                                     request->resources[i].resource_name};
+    }
     for (int32_t i = 0; i < count; i++) {
         const struct incremental_alter_configs_request_alter_configs_resource *resource =
             &request->resources[i];
-        bool twice = false;
-        for (int32_t j = 0; j < count && count <= DECISION_RECORDS_MAX; j++) {
-            twice = twice ||
-                    (j != i && request->resources[j].resource_type == resource->resource_type &&
-                     slice_equal(request->resources[j].resource_name, resource->resource_name));
-        }
         int before = d->records.count;
-        struct verdict outcome =
-            count > DECISION_RECORDS_MAX
-                ? verdict(ERROR_POLICY_VIOLATION, "The request names more than 10000 resources")
-            : twice ? verdict(ERROR_INVALID_REQUEST, "The resource is named twice in the request")
-                    : alter_incrementally(d, resource);
-        decision_check_size(d, &outcome);
-        if (outcome.error != ERROR_NONE || request->validate_only) {
-            decision_rewind(d, before);
+        struct verdict outcome = check_named(targets, count, i);
+        if (outcome.error == ERROR_NONE) {
+            outcome = alter_incrementally(d, resource);
         }
+        end_resource(d, before, request->validate_only, &outcome);
         response->responses[i].error_code = (int16_t)outcome.error;
         response->responses[i].error_message = outcome.message;
         response->responses[i].resource_type = resource->resource_type;
@@ -474,24 +493,20 @@ void decide_alter_configs(struct decision *d, const struct alter_configs_request
     response->responses_count = count;
     response->responses = (struct alter_configs_response_resource_response *)arena_array(
         d->arena, (size_t)count, sizeof(*response->responses));
+    struct target *targets =
+        (struct target *)arena_array(d->arena, (size_t)count, sizeof(*targets));
+    for (int32_t i = 0; i < count; i++) {
+        targets[i] = (struct target){request->resources[i].resource_type,
+                                     request->resources[i].resource_name};
+    }
     for (int32_t i = 0; i < count; i++) {
         const struct alter_configs_request_resource *resource = &request->resources[i];
-        bool twice = false;
-        for (int32_t j = 0; j < count && count <= DECISION_RECORDS_MAX; j++) {
-            twice = twice ||
-                    (j != i && request->resources[j].resource_type == resource->resource_type &&
-                     slice_equal(request->resources[j].resource_name, resource->resource_name));
-        }
         int before = d->records.count;
-        struct verdict outcome =
-            count > DECISION_RECORDS_MAX
-                ? verdict(ERROR_POLICY_VIOLATION, "The request names more than 10000 resources")
-            : twice ? verdict(ERROR_INVALID_REQUEST, "The resource is named twice in the request")
-                    : replace_all(d, resource);
-        decision_check_size(d, &outcome);
-        if (outcome.error != ERROR_NONE || request->validate_only) {
-            decision_rewind(d, before);
+        struct verdict outcome = check_named(targets, count, i);
+        if (outcome.error == ERROR_NONE) {
+            outcome = replace_all(d, resource);
         }
+        end_resource(d, before, request->validate_only, &outcome);
         response->responses[i].error_code = (int16_t)outcome.error;
         response->responses[i].error_message = outcome.message;
         response->responses[i].resource_type = resource->resource_type;
