@@ -68,14 +68,6 @@ size_t group_assignment(struct client *client,
                         const struct describe_groups_response_described_group_member *member,
                         struct member_partition **out);
 
-/* Decodes a message of the consumer protocol, whose version stands in front; false when it is
- * none. */
-bool consumer_protocol_decode(const struct message_desc *desc, struct slice in, struct arena *arena,
-                              void *message);
-/* Encodes one in version 0, in the arena. */
-struct slice consumer_protocol_encode(const struct message_desc *desc, const void *message,
-                                      struct arena *arena);
-
 void committed_sort(struct committed_list *list);
 
 #endif

@@ -17,6 +17,7 @@
 #include "protocol/generated/sync_group_request.h"
 #include "protocol/generated/sync_group_response.h"
 #include "tools/bench/conn.h"
+#include "tools/client/consumer_protocol.h"
 
 #define FIND_COORDINATOR 10
 #define JOIN_GROUP       11
@@ -74,19 +75,6 @@ static int16_t find_coordinator(struct bench *bench, struct joining *joining) {
     return open ? ERROR_NONE : -1;
 }
 
-/* A message of the consumer protocol, with its version in front. */
-static struct slice embed(struct joining *joining, const struct message_desc *desc,
-                          const void *message) {
-    struct buffer out;
-    buffer_init(&out, SIZE_MAX);
-    buffer_put_be16(&out, 0);
-    enum message_error error = message_encode(desc, 0, message, &out, NULL);
-    ASSERT(error == MESSAGE_OK);
-    struct slice copy = arena_dup(&joining->arena, buffer_slice(&out));
-    buffer_release(&out);
-    return copy;
-}
-
 static int16_t join(struct bench *bench, struct joining *joining) {
     int16_t version = rpc_version(&joining->rpc, JOIN_GROUP, 5);
     if (version < 0) {
@@ -99,7 +87,8 @@ static int16_t join(struct bench *bench, struct joining *joining) {
     subscription.topics_count = 1;
     struct join_group_request_protocol protocol = join_group_request_protocol_defaults;
     protocol.name = SLICE_LIT("range");
-    protocol.metadata = embed(joining, &consumer_protocol_subscription_desc, &subscription);
+    protocol.metadata = consumer_protocol_encode(&consumer_protocol_subscription_desc,
+                                                 &subscription, &joining->arena);
     struct join_group_request request;
     message_init(&join_group_request_desc, &request);
     request.group_id = slice_str(joining->group);
@@ -140,7 +129,8 @@ static int16_t sync_group(struct bench *bench, struct joining *joining) {
     assignment.assigned_partitions_count = 1;
     struct sync_group_request_assignment own = sync_group_request_assignment_defaults;
     own.member_id = joining->member_id;
-    own.assignment = embed(joining, &consumer_protocol_assignment_desc, &assignment);
+    own.assignment =
+        consumer_protocol_encode(&consumer_protocol_assignment_desc, &assignment, &joining->arena);
     struct sync_group_request request;
     message_init(&sync_group_request_desc, &request);
     request.group_id = slice_str(joining->group);

@@ -12,6 +12,7 @@
 #include "protocol/generated/leave_group_request.h"
 #include "protocol/generated/sync_group_request.h"
 #include "protocol/generated/sync_group_response.h"
+#include "tools/client/consumer_protocol.h"
 
 #define SESSION_TIMEOUT_MS   45000
 #define REBALANCE_TIMEOUT_MS 50000 /* below the time that an answer may take */
