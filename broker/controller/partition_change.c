@@ -15,15 +15,6 @@
 #define METADATA_VERSION_DIRECTORIES     17
 #define METADATA_VERSION_NO_EPOCH_SHRINK 12
 
-bool ids_contain(const int32_t *ids, int32_t count, int32_t id) {
-    for (int32_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool has(struct ids ids, int32_t id) {
     return ids_contain(ids.ids, ids.count, id);
 }

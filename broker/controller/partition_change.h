@@ -31,8 +31,6 @@ struct ids {
     int32_t count;
 };
 
-bool ids_contain(const int32_t *ids, int32_t count, int32_t id);
-
 struct partition_change {
     struct decision *d;
     const struct image_topic *topic;

@@ -6,6 +6,18 @@
 #include "broker/group/bytes.h"
 #include "broker/group/classic_internal.h"
 
+/* The member, if it is one of this generation. */
+static struct group_member *check_generation(const struct group *group, struct slice member_id,
+                                             struct slice instance_id, int32_t generation,
+                                             enum kafka_error *error) {
+    struct group_member *member = group_check_member(group, member_id, instance_id, error);
+    if (member != NULL && generation != group->generation) {
+        *error = ERROR_ILLEGAL_GENERATION;
+        return NULL;
+    }
+    return member;
+}
+
 /* ---- SyncGroup ------------------------------------------------------------------------------- */
 
 static bool differs(struct slice asked, struct slice actual) {
@@ -18,12 +30,9 @@ static enum kafka_error check_sync(const struct group *group, const struct group
     if (group->state == GROUP_DEAD) {
         return ERROR_COORDINATOR_NOT_AVAILABLE;
     }
-    *member = group_check_member(group, sync->member_id, sync->instance_id, &error);
+    *member = check_generation(group, sync->member_id, sync->instance_id, sync->generation, &error);
     if (*member == NULL) {
         return error;
-    }
-    if (sync->generation != group->generation) {
-        return ERROR_ILLEGAL_GENERATION;
     }
     if (differs(sync->protocol_type, group->protocol_type) ||
         differs(sync->protocol, group->protocol)) {
@@ -74,12 +83,10 @@ enum kafka_error group_heartbeat(struct group *group, struct slice member_id,
     if (group->state == GROUP_DEAD) {
         return ERROR_COORDINATOR_NOT_AVAILABLE;
     }
-    struct group_member *member = group_check_member(group, member_id, instance_id, &error);
+    struct group_member *member =
+        check_generation(group, member_id, instance_id, generation, &error);
     if (member == NULL) {
         return error;
-    }
-    if (generation != group->generation) {
-        return ERROR_ILLEGAL_GENERATION;
     }
     ASSERT(group->state != GROUP_EMPTY); /* it has a member */
     group_start_session(member, member->session_timeout_ms);
@@ -98,12 +105,10 @@ enum kafka_error group_check_commit(struct group *group, struct slice member_id,
         return ERROR_UNKNOWN_MEMBER_ID;
     }
     enum kafka_error error;
-    struct group_member *member = group_check_member(group, member_id, instance_id, &error);
+    struct group_member *member =
+        check_generation(group, member_id, instance_id, generation, &error);
     if (member == NULL) {
         return error;
-    }
-    if (generation != group->generation) {
-        return ERROR_ILLEGAL_GENERATION;
     }
     if (group->state == GROUP_COMPLETING) {
         return ERROR_REBALANCE_IN_PROGRESS; /* it does not have its assignment yet */

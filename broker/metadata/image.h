@@ -155,6 +155,16 @@ struct image_topic *image_topic_by_id(const struct image *image, struct uuid id)
 struct image_partition *image_partition(const struct image_topic *topic, int32_t index);
 struct image_broker *image_broker(const struct image *image, int32_t id);
 
+/* Whether one of the ids of replicas, an ISR and the like is this one. */
+static inline bool ids_contain(const int32_t *ids, int32_t count, int32_t id) {
+    for (int32_t i = 0; i < count; i++) {
+        if (ids[i] == id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* The RegisterController records of all controllers, as they were written; returns how many. The
  * list is in the arena, the records are the image's. */
 int image_controllers(const struct image *image, struct arena *arena, struct slice **records);

@@ -124,15 +124,6 @@ void health_free(struct health *health) {
 
 /* ---- Ready ----------------------------------------------------------------------------------- */
 
-static bool contains(const int32_t *ids, int32_t count, int32_t id) {
-    for (int32_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Whether this replica's log dir is one that can be written. */
 static bool dir_works(const struct node *node, const struct image_partition *partition,
                       int32_t replica) {
@@ -149,7 +140,7 @@ static bool is_behind(const struct node *node, const struct image_partition *par
     for (int32_t i = 0; i < partition->replica_count; i++) {
         if (partition->replicas[i] == node->id) {
             return partition->leader >= 0 && dir_works(node, partition, i) &&
-                   !contains(partition->isr, partition->isr_count, node->id);
+                   !ids_contain(partition->isr, partition->isr_count, node->id);
         }
     }
     return false;

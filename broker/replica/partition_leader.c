@@ -58,21 +58,12 @@ void partition_take_followers(struct partition *partition, const int32_t *replic
     partition->replica_count = count;
 }
 
-static bool contains(const int32_t *ids, int32_t count, int32_t id) {
-    for (int32_t i = 0; i < count; i++) {
-        if (ids[i] == id) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void partition_take_isr(struct partition *partition, const int32_t *isr, int32_t count) {
     partition_drop_isr_change(partition);
     for (int32_t i = 0; i < partition->follower_count; i++) {
         struct partition_follower *follower = &partition->followers[i];
         bool was_in = follower->in_isr;
-        follower->in_isr = contains(isr, count, follower->id);
+        follower->in_isr = ids_contain(isr, count, follower->id);
         if (follower->in_isr && !was_in && !follower->fetched) {
             follower->caught_up_ms = now_ms(partition); /* its time begins now */
         }
