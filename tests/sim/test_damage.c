@@ -42,6 +42,7 @@ static void on_death(int signum) {
     ssize_t ignored = write(STDERR_FILENO, before, sizeof(before) - 1);
     ignored += write(STDERR_FILENO, run.label, strlen(run.label));
     ignored += write(STDERR_FILENO, "\n", 1);
+    (void)ignored;
     signal(signum, SIG_DFL);
     raise(signum);
 }
