@@ -7,8 +7,10 @@ COPY dev /src/
 RUN apt-get -q update && \
     DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install \
         bash busybox $(/src/dev packages)
+COPY image/build-microhttpd /src/image/
+RUN /src/image/build-microhttpd /usr/local
 COPY . /src
-RUN meson setup /build /src --buildtype=release -Dtests=disabled -Dstrip=true --prefix=/usr && \
+RUN PKG_CONFIG_PATH=/usr/local/lib/pkgconfig meson setup /build /src --buildtype=release -Dtests=disabled -Dstrip=true --prefix=/usr && \
     ninja -C /build barnabas barnabasctl && \
     /src/image/make-root /src /build /root-fs
 
