@@ -137,9 +137,7 @@ static const struct describe_cluster_response *ask_cluster(struct kafka_call *ca
 
 int kafka_broker_api_versions(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", NULL};
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     const struct describe_cluster_response *cluster = ask_cluster(call, false);

@@ -505,9 +505,7 @@ static int change_metrics(struct kafka_call *call, bool delete) {
 int kafka_client_metrics(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", NULL};
     const struct options *options = &call->options;
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(options, "bootstrap-server", ""),
-                       options_get(options, "command-config", NULL))) {
+    if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     if (options_has(options, "list") || options_has(options, "describe")) {

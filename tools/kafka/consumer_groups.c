@@ -184,9 +184,7 @@ static int list_groups(struct kafka_call *call) {
 int kafka_groups(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", NULL};
     struct group_list list;
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     if (!options_has(&call->options, "list")) {
@@ -407,8 +405,7 @@ int kafka_consumer_groups(struct kafka_call *call) {
         return kafka_usage(call, "Option [%s] takes one of these options: [all-groups], [group]",
                            actions[chosen].name);
     }
-    if (!kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     return actions[chosen].run(call);

@@ -120,9 +120,7 @@ int kafka_get_offsets(struct kafka_call *call) {
     const char *time = options_get(&call->options, "time", "latest");
     int64_t when;
     struct topic_list topics;
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     if (!take_time(time, &when)) {

@@ -190,6 +190,11 @@ bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *c
     return config_file == NULL || kafka_properties(call, config_file, kafka_client_property, call);
 }
 
+bool kafka_connect_given(struct kafka_call *call) {
+    return kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
+                         options_get(&call->options, "command-config", NULL));
+}
+
 /* ---- Options --------------------------------------------------------------------------------- */
 
 bool kafka_each_property(const struct kafka_call *call, const char *option, void *ctx,

@@ -25,9 +25,12 @@ struct kafka_call {
  * *exit_code is set then. */
 bool kafka_main(const char *program, int argc, char **argv, int *exit_code);
 
-/* Opens the client for --bootstrap-server, with what --command-config says. False with a message on
- * stderr. */
+/* Points the client to these brokers, with what the file of properties (or NULL) says. False with a
+ * message on stderr. */
 bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *config_file);
+
+/* The same with --bootstrap-server and --command-config. */
+bool kafka_connect_given(struct kafka_call *call);
 
 /* Reads a file of properties; `take` gets each. False with a message on stderr. */
 bool kafka_properties(struct kafka_call *call, const char *path,

@@ -159,9 +159,7 @@ int kafka_leader_election(struct kafka_call *call) {
     }
     request.election_type = strcasecmp(type, "unclean") == 0 ? UNCLEAN : PREFERRED;
     type = request.election_type == UNCLEAN ? "UNCLEAN" : "PREFERRED";
-    if (!take_partitions(call, &request) ||
-        !kafka_connect(call, options_get(options, "bootstrap-server", ""),
-                       options_get(options, "command-config", NULL))) {
+    if (!take_partitions(call, &request) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     const struct elect_leaders_response *response =

@@ -143,9 +143,7 @@ static int delete_all(struct kafka_call *call, struct cut *cuts, size_t count) {
 
 int kafka_delete_records(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", "offset-json-file", NULL};
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     json_error_t error;
@@ -241,9 +239,7 @@ int kafka_log_dirs(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", "describe", NULL};
     int32_t *brokers;
     size_t count;
-    if (!kafka_require(call, required) ||
-        !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL)) ||
+    if (!kafka_require(call, required) || !kafka_connect_given(call) ||
         !take_brokers(call, &brokers, &count)) {
         return EXIT_FAILED;
     }

@@ -102,6 +102,16 @@ static bool ensure_some(struct kafka_call *call, const struct topic_list *list, 
     return false;
 }
 
+/* The topics that are to be changed; false when there are none, or an error, as *exit_code says. */
+static bool take_topics(struct kafka_call *call, struct topic_list *list, int *exit_code) {
+    if (!topics_all(&call->client, list)) {
+        *exit_code = fail_unanswered(call);
+        return false;
+    }
+    select_topics(call, list);
+    return ensure_some(call, list, exit_code);
+}
+
 /* ---- Actions --------------------------------------------------------------------------------- */
 
 static int list_topics(struct kafka_call *call) {
@@ -177,11 +187,7 @@ static int create_topic(struct kafka_call *call) {
 static int delete_topics(struct kafka_call *call) {
     struct topic_list list;
     int exit_code;
-    if (!topics_all(&call->client, &list)) {
-        return fail_unanswered(call);
-    }
-    select_topics(call, &list);
-    if (!ensure_some(call, &list, &exit_code)) {
+    if (!take_topics(call, &list, &exit_code)) {
         return exit_code;
     }
     for (int32_t i = 0; i < list.count; i++) {
@@ -208,11 +214,7 @@ static int alter_topics(struct kafka_call *call) {
     }
     struct topic_list list;
     int exit_code;
-    if (!topics_all(&call->client, &list)) {
-        return fail_unanswered(call);
-    }
-    select_topics(call, &list);
-    if (!ensure_some(call, &list, &exit_code)) {
+    if (!take_topics(call, &list, &exit_code)) {
         return exit_code;
     }
     for (int32_t i = 0; i < list.count; i++) {
@@ -409,8 +411,7 @@ int kafka_topics(struct kafka_call *call) {
          !kafka_exclude(call, "replica-assignment", with_assignment))) {
         return EXIT_FAILED;
     }
-    if (!kafka_connect(call, options_get(&call->options, "bootstrap-server", ""),
-                       options_get(&call->options, "command-config", NULL))) {
+    if (!kafka_connect_given(call)) {
         return EXIT_FAILED;
     }
     return actions[chosen].run(call);
