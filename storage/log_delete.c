@@ -531,6 +531,10 @@ int log_restart_at(struct log *log, int64_t offset) {
     while (log->segment_count > 0 && result == 0) {
         result = drop_last_segment(log);
     }
+    if (result != 0 && log->segment_count > 0) {
+        log_fail(log, result, "restart");
+        return result;
+    }
     struct segment *segment = segment_new(log->machine, log->directory, offset);
     if (result == 0) {
         result = segment_create(segment);

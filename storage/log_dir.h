@@ -64,7 +64,7 @@ MUST_CHECK int checkpoint_write(struct machine *machine, const char *dir, const 
 enum log_dir_entry_kind {
     LOG_DIR_PARTITION,
     LOG_DIR_DELETED, /* "<topic>-<partition>.<32 hex>-delete": to be removed */
-    LOG_DIR_FUTURE,
+    LOG_DIR_FUTURE,  /* "<topic>-<partition>.<32 hex>-future": a copy that grows */
     LOG_DIR_STRAY,
 };
 
@@ -86,6 +86,37 @@ MUST_CHECK int log_dir_list(struct machine *machine, const char *dir, struct are
  * syncs the parent. new_path gets the heap path; the caller frees it. */
 MUST_CHECK int log_dir_set_aside(struct machine *machine, const char *dir, const char *name,
                                  const char *suffix, char **new_path);
+
+/* ---- From one log dir to another (log_dir_future.c) -------------------------------------------
+ */
+
+#define LOG_DIR_NAME_SIZE 256 /* of a directory's name, with its NUL */
+
+/* "<topic>-<partition>.<32 random hex>-future"; false when the topic's name leaves no room. */
+bool log_dir_future_name(struct machine *machine, struct slice topic, int32_t partition,
+                         char out[LOG_DIR_NAME_SIZE]);
+
+/* Whether these two names are what log_dir_swap() leaves when it is interrupted: then the future
+ * one is complete, and the other may go once it was promoted. */
+bool log_dir_is_pair(const char *deleted, const char *future);
+
+/* Gives a future directory its final name. */
+MUST_CHECK int log_dir_promote(struct machine *machine, const char *dir, const char *future,
+                               const char *name);
+
+enum log_dir_swapped {
+    LOG_DIR_NOT_SWAPPED, /* all is as it was, on the disk too */
+    LOG_DIR_FROM_UNSURE, /* which names that dir has is not known before the next start has */
+    LOG_DIR_TO_UNSURE,   /* looked; neither directory may be used until then */
+    LOG_DIR_SWAPPED,
+};
+
+/* Sets from_dir/name aside as "-delete" (`aside` gets its name) and makes to_dir/future the
+ * partition's directory. Both hold the same records, synced. *out also says what is there after an
+ * error. */
+MUST_CHECK int log_dir_swap(struct machine *machine, const char *from_dir, const char *name,
+                            const char *to_dir, const char *future, char aside[LOG_DIR_NAME_SIZE],
+                            enum log_dir_swapped *out);
 
 /* Removes a directory and the files in it. */
 MUST_CHECK int log_dir_remove_tree(struct machine *machine, const char *path);

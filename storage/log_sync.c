@@ -165,6 +165,7 @@ static void job_found_disk_full(struct log *log, struct sync_job *job) {
         log->epochs.stored_hash = 0;
     }
     if (job->closing) {
+        log->failure_told = true; /* a full disk is no failed one; who closes hears of it */
         log_fail(log, -ENOSPC, "close");
         return;
     }

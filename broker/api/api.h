@@ -65,6 +65,7 @@ const struct api_handler *api_handler_next(int key, enum api_scope scope);
     X(23, offset_for_leader_epoch,         B,    2, 4)            \
     X(32, describe_configs,                BC,   0, 4)            \
     X(33, alter_configs,                   BCF,  0, 2)            \
+    X(34, alter_replica_log_dirs,          B,    1, 2)            \
     X(35, describe_log_dirs,               B,    0, 5)            \
     X(37, create_partitions,               BCF,  0, 3)            \
     X(42, delete_groups,                   B,    0, 2)            \

@@ -8,6 +8,7 @@
 #include "broker/api/api.h"
 #include "broker/api/scatter.h"
 #include "broker/replica/log_manager.h"
+#include "broker/replica/partition_move.h"
 #include "broker/replica/replica_manager.h"
 #include "broker/server/request.h"
 #include "protocol/generated/describe_log_dirs_request.h"
@@ -21,6 +22,7 @@ struct dir_entry {
     int dir;
     int64_t bytes;
     int64_t lag;
+    bool future;
 };
 
 /* One for each shard. */
@@ -54,23 +56,40 @@ static bool topic_wanted(const struct describe_log_dirs_request *body, struct sl
     return false;
 }
 
+/* The log, and its copy while it moves to another dir: Kafka's "future" replica. */
+static void add_partition(const struct scatter_part *part, const struct partition *partition,
+                          struct dirs_item *item) {
+    int64_t end = log_end_offset(partition->log);
+    int64_t lag = log_high_watermark(partition->log) - end;
+    struct dir_entry entry = {
+        .topic = arena_dup(part->arena, partition->topic),
+        .partition = partition->index,
+        .dir = partition->dir,
+        .bytes = log_bytes(partition->log),
+        .lag = lag > 0 ? lag : 0,
+    };
+    item->entries[item->count++] = entry;
+    const struct log *copy = NULL;
+    if (partition_moves(partition, &entry.dir, &copy)) {
+        bool complete = partition->state == PARTITION_MOVING;
+        entry.future = true;
+        entry.bytes = copy != NULL ? log_bytes(copy) : complete ? entry.bytes : 0;
+        entry.lag = copy != NULL ? end - log_end_offset(copy) : complete ? 0 : end;
+        item->entries[item->count++] = entry;
+    }
+}
+
 static void dirs_run(struct scatter_part *part) {
     const struct dirs_op *op = CONTAINER_OF(part->scatter, struct dirs_op, scatter);
     struct replica_manager *manager = part->shard->replicas;
     struct dirs_item *item = LIST_FIRST(&part->items, struct dirs_item, item.link);
-    item->entries = arena_array(part->arena, manager->partitions.count + 1, sizeof(*item->entries));
+    item->entries =
+        arena_array(part->arena, manager->partitions.count * 2 + 1, sizeof(*item->entries));
     HMAP_FOREACH(node, &manager->partitions) {
         const struct partition *partition = CONTAINER_OF(node, struct partition, node);
-        if (partition->state == PARTITION_ONLINE &&
-            topic_wanted(op->request->body, partition->topic, partition->index)) {
-            int64_t lag = log_high_watermark(partition->log) - log_end_offset(partition->log);
-            item->entries[item->count++] = (struct dir_entry){
-                .topic = arena_dup(part->arena, partition->topic),
-                .partition = partition->index,
-                .dir = partition->dir,
-                .bytes = log_bytes(partition->log),
-                .lag = lag > 0 ? lag : 0,
-            };
+        bool online = partition->state == PARTITION_ONLINE || partition->state == PARTITION_MOVING;
+        if (online && topic_wanted(op->request->body, partition->topic, partition->index)) {
+            add_partition(part, partition, item);
         }
     }
     scatter_part_done(part);
@@ -98,6 +117,7 @@ static void fill_topics(struct arena *arena, const struct dir_entry *entries, in
             .partition_index = entries[i].partition,
             .partition_size = entries[i].bytes,
             .offset_lag = entries[i].lag,
+            .is_future_key = entries[i].future,
         };
         if (i == 0 || !slice_equal(entries[i].topic, entries[i - 1].topic)) {
             out->topics[out->topics_count++] = (struct describe_log_dirs_response_topic){

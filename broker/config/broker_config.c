@@ -72,10 +72,8 @@ struct slice broker_config_string(const struct broker_config *config, enum confi
     return config->values.slots[id].text;
 }
 
-int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
-                                     bool leader) {
-    const char *name =
-        leader ? "leader.replication.throttled.rate" : "follower.replication.throttled.rate";
+static int64_t rate_of(const struct broker_config *config, const struct image *image,
+                       const char *name) {
     struct slice value =
         image_config_value(image, CONFIG_RESOURCE_BROKER, slice_str(config->node_name), name);
     if (slice_is_null(value)) {
@@ -84,4 +82,15 @@ int64_t broker_config_throttled_rate(const struct broker_config *config, const s
     int64_t rate = 0;
     bool valid = !slice_is_null(value) && slice_parse_i64(config_trim(value), &rate) && rate >= 0;
     return valid ? rate : INT64_MAX;
+}
+
+int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
+                                     bool leader) {
+    return rate_of(config, image,
+                   leader ? "leader.replication.throttled.rate"
+                          : "follower.replication.throttled.rate");
+}
+
+int64_t broker_config_moving_rate(const struct broker_config *config, const struct image *image) {
+    return rate_of(config, image, "replica.alter.log.dirs.io.max.bytes.per.second");
 }

@@ -139,6 +139,9 @@ int64_t broker_config_listener_int(const struct broker_config *config, const str
 int64_t broker_config_throttled_rate(const struct broker_config *config, const struct image *image,
                                      bool leader);
 
+/* The same of moves between log dirs (replica.alter.log.dirs.io.max.bytes.per.second). */
+int64_t broker_config_moving_rate(const struct broker_config *config, const struct image *image);
+
 /* ---- Topic configuration ----------------------------------------------------------------------
  */
 

@@ -24,9 +24,9 @@
       "The addresses that clients are told to connect to. auto, the default, for listeners that are not named here: the listener's own address, or what works for each connection where it listens on all addresses (docs/image.md).") \
     X(ALTER_CONFIG_POLICY_CLASS_NAME, "alter.config.policy.class.name", CLASS, NULL, "", READ_ONLY, 0, REFUSED, \
       "A Java class that may forbid configuration changes.") \
-    X(ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_NUM, "alter.log.dirs.replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, IGNORED, \
+    X(ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_NUM, "alter.log.dirs.replication.quota.window.num", INT, "11", ">=1", READ_ONLY, 0, HONOURED, \
       "How many samples the quota of moves between log directories remembers.") \
-    X(ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_SIZE_SECONDS, "alter.log.dirs.replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, 0, IGNORED, \
+    X(ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_SIZE_SECONDS, "alter.log.dirs.replication.quota.window.size.seconds", INT, "1", ">=1", READ_ONLY, 0, HONOURED, \
       "How long one sample of the quota of moves between log directories lasts.") \
     X(AUTHORIZER_CLASS_NAME, "authorizer.class.name", STRING, "", "", READ_ONLY, 0, REFUSED, \
       "The authorizer; empty means that everybody may do everything.") \

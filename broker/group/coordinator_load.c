@@ -14,6 +14,7 @@
 #include "broker/config/config.h"
 #include "broker/group/coordinator.h"
 #include "broker/node.h"
+#include "broker/replica/partition.h"
 #include "protocol/records.h"
 #include "runtime/file.h"
 #include "runtime/log.h"
@@ -25,6 +26,7 @@ struct coordinator_load {
     int64_t next;
     int64_t end;
     struct log_range range;
+    struct partition_arrival arrival; /* while the partition ends a move to another log dir */
     struct errmsg errmsg;
     int result;
     int64_t started_ms;
@@ -32,6 +34,7 @@ struct coordinator_load {
 
 void coordinator_load_free(struct coordinator_load *load) {
     if (load != NULL) {
+        list_remove(&load->arrival.link);
         file_unref(load->range.file);
         free(load);
     }
@@ -114,12 +117,26 @@ static void piece_done(struct work *work) {
     next_piece(load);
 }
 
+static void partition_is_back(struct partition_arrival *arrival) {
+    struct coordinator_load *load = CONTAINER_OF(arrival, struct coordinator_load, arrival);
+    if (load->coordinator->closed) {
+        end_load(load);
+    } else {
+        next_piece(load);
+    }
+}
+
 static void next_piece(struct coordinator_load *load) {
     struct coordinator *coordinator = load->coordinator;
     struct node_shard *shard = coordinator->shard;
     enum kafka_error error;
     struct partition *partition =
         replica_leader(shard->replicas, coordinator->topic_id, coordinator->partition, &error);
+    if (partition == NULL &&
+        partition_await_log(shard->replicas, coordinator->topic_id, coordinator->partition,
+                            &load->arrival, partition_is_back)) {
+        return;
+    }
     if (partition == NULL) {
         errmsg_set(&load->errmsg, "the partition is gone");
         load->result = -EIO;
@@ -142,6 +159,7 @@ static void next_piece(struct coordinator_load *load) {
 void coordinator_load_start(struct coordinator *coordinator) {
     struct coordinator_load *load = NEW(struct coordinator_load);
     load->coordinator = coordinator;
+    list_init(&load->arrival.link);
     load->started_ms = shard_now_ms(coordinator->env.shard);
     coordinator->load = load;
     enum kafka_error error;

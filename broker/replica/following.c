@@ -6,6 +6,7 @@
 #include "broker/metrics/meters.h"
 #include "broker/node.h"
 #include "broker/replica/partition.h"
+#include "broker/replica/partition_move.h"
 #include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_manager.h"
 #include "broker/replica/replication_rate.h"
@@ -128,6 +129,7 @@ void following_try_cut(struct following *following) {
         following_fail(following);
         return;
     }
+    partition_move_cut(partition);
     partition_mark_moved(partition);
     if (log_recovery_point(log) < recovery_point && !following->checkpointing) {
         following_checkpoint(following);
@@ -192,7 +194,8 @@ static int64_t records_check(const struct following *following, struct slice rec
 
 /* The leader's log may start in the middle of a batch (DeleteRecords). Then ours, which is empty,
  * starts with that batch; the log start follows when it is there. */
-static int begin_before(struct log *log, struct slice records) {
+static int begin_before(struct partition *partition, struct slice records) {
+    struct log *log = partition->log;
     struct batch first;
     enum batch_parse parsed = batch_parse(records, &first);
     int64_t end = log_end_offset(log);
@@ -200,6 +203,7 @@ static int begin_before(struct log *log, struct slice records) {
         batch_last_offset(&first) < end) {
         return 0;
     }
+    partition_move_cut(partition);
     return log_restart_at(log, first.base_offset);
 }
 
@@ -211,7 +215,7 @@ static bool take_records(struct following *following, const struct message_recor
     int64_t len = records_check(following, slice_make(records->data, records->len));
     int result = len < 0 ? -EBADMSG : 0;
     if (len > 0) {
-        result = begin_before(following->partition->log, slice_make(records->data, (size_t)len));
+        result = begin_before(following->partition, slice_make(records->data, (size_t)len));
     }
     if (len > 0 && result == 0) {
         result = log_append_as_is(following->partition->log, records->data, (size_t)len);

@@ -47,6 +47,7 @@ struct log_manager *log_manager_new(struct node *node) {
     manager->node = node;
     list_init(&manager->jobs);
     list_init(&manager->creations);
+    list_init(&manager->wishes);
     dirs_init(manager);
     checkpoints_init(manager);
     return manager;
@@ -60,6 +61,7 @@ void log_manager_free(struct log_manager *manager) {
     checkpoints_release(manager);
     log_manager_jobs_free(manager);
     log_manager_creations_free(manager);
+    log_manager_wishes_free(manager);
     for (int i = 0; i < manager->all_dir_count; i++) {
         struct log_dir *dir = &manager->dirs[i];
         hmap_release(&dir->names);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/errmsg.h"
+#include "base/slice.h"
 #include "base/uuid.h"
 
 struct node;
@@ -53,5 +54,10 @@ int log_manager_dir_count(const struct log_manager *manager);
 const char *log_manager_dir_path(const struct log_manager *manager, int index);
 struct uuid log_manager_dir_id(const struct log_manager *manager, int index);
 bool log_manager_dir_online(const struct log_manager *manager, int index);
+
+/* Where a replica that is not here yet is to lie when it comes (AlterReplicaLogDirs). Forgotten by
+ * a restart, and the oldest when there are very many. */
+void log_manager_wish_dir(struct log_manager *manager, struct slice topic, int32_t partition,
+                          int dir);
 
 #endif

@@ -131,15 +131,30 @@ static void wait_begin(struct post *post) {
         return;
     }
     list_append(&manager->checkpoint_waiting, &wait->link);
+    if (wait->all) {
+        manager->checkpoint_due[CHECKPOINT_KIND_LOG_START] = true;
+        manager->checkpoint_due[CHECKPOINT_KIND_HIGH_WATERMARK] = true;
+    }
     on_checkpoint_timer(manager, CHECKPOINT_KIND_RECOVERY_POINT);
+}
+
+static void checkpoint_wait(struct node_shard *from, struct checkpoint_wait *wait, bool all,
+                            void (*fn)(struct checkpoint_wait *wait)) {
+    wait->from = from;
+    wait->all = all;
+    wait->fn = fn;
+    list_init(&wait->link);
+    shard_post(from->node->shards[0].shard, &wait->post, wait_begin);
 }
 
 void log_manager_checkpoint(struct node_shard *from, struct checkpoint_wait *wait,
                             void (*fn)(struct checkpoint_wait *wait)) {
-    wait->from = from;
-    wait->fn = fn;
-    list_init(&wait->link);
-    shard_post(from->node->shards[0].shard, &wait->post, wait_begin);
+    checkpoint_wait(from, wait, false, fn);
+}
+
+void log_manager_checkpoint_all(struct node_shard *from, struct checkpoint_wait *wait,
+                                void (*fn)(struct checkpoint_wait *wait)) {
+    checkpoint_wait(from, wait, true, fn);
 }
 
 /* ---- Timers -----------------------------------------------------------------------------------

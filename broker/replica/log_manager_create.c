@@ -11,6 +11,8 @@
 #include "broker/replica/log_manager_internal.h"
 #include "runtime/log.h"
 
+#define WISHES_MAX 1000 /* remembered for replicas that may never come */
+
 /* ---- Making a log ---------------------------------------------------------------------------- */
 
 /* What log_create.state points to. */
@@ -78,6 +80,33 @@ static void run_create(struct work *work) {
     creation->result = log_load(&creation->options, &creation->log, &creation->errmsg);
 }
 
+/* A copy goes where it was asked for, or nowhere. What was wished for a partition before it came
+ * counts more than where the metadata has it. */
+static int pick_dir(struct log_manager *manager, const struct log_create *create) {
+    int wished = -1;
+    if (create->future == NULL) {
+        wished = log_manager_take_wish(manager, create->topic, create->partition);
+    }
+    int dir = wished >= 0 && manager->dirs[wished].online
+                  ? wished
+                  : log_dir_pick(manager, create->directory_id);
+    bool wanted = create->future == NULL ||
+                  (dir >= 0 && uuid_equal(manager->dirs[dir].id, create->directory_id));
+    return wanted ? dir : -1;
+}
+
+static char *path_in(const char *parent, const struct log_create *create) {
+    size_t size = strlen(parent) + 1 + LOG_DIR_NAME_SIZE;
+    char *path = xmalloc(size);
+    if (create->future != NULL) {
+        snprintf(path, size, "%s/%s", parent, create->future);
+    } else {
+        snprintf(path, size, "%s/%.*s-%" PRId32, parent, SLICE_ARG(create->topic),
+                 create->partition);
+    }
+    return path;
+}
+
 static void begin_create(struct post *post) {
     struct log_create *create = CONTAINER_OF(post, struct log_create, post);
     struct log_manager *manager = create->owner->node->log_manager;
@@ -89,19 +118,20 @@ static void begin_create(struct post *post) {
         manager->waiting_creations = create;
         return;
     }
-    create->dir = log_dir_pick(manager, create->directory_id);
+    create->dir = pick_dir(manager, create);
     if (create->dir < 0) {
         finish(create, -EIO);
         return;
     }
-    const char *parent = manager->dirs[create->dir].path;
-    size_t size = strlen(parent) + 1 + create->topic.len + 12;
     struct creation *creation = NEW(struct creation);
     creation->create = create;
-    creation->path = xmalloc(size);
-    snprintf(creation->path, size, "%s/%.*s-%" PRId32, parent, SLICE_ARG(create->topic),
-             create->partition);
+    creation->path = path_in(manager->dirs[create->dir].path, create);
     log_options_of(manager, create->topic, create->topic_id, create->dir, &creation->options);
+    creation->options.clean = false;
+    if (create->future != NULL) {
+        creation->options.log_start_offset = create->future_start;
+        creation->options.start_is_sure = true;
+    }
     creation->options.directory = creation->path;
     list_append(&manager->creations, &creation->link);
     manager->dirs[create->dir].partition_count++; /* those that come with it go elsewhere */
@@ -122,6 +152,67 @@ void log_manager_resume_creations(struct log_manager *manager) {
 void log_manager_create_log(struct node_shard *owner, struct log_create *create) {
     create->owner = owner;
     shard_post(owner->node->shards[0].shard, &create->post, begin_create);
+}
+
+/* ---- Wishes -----------------------------------------------------------------------------------
+ */
+
+struct wish {
+    struct list link; /* log_manager.wishes */
+    char *topic;
+    int32_t partition;
+    int dir;
+};
+
+static struct wish *find_wish(const struct log_manager *manager, struct slice topic,
+                              int32_t partition) {
+    LIST_FOREACH(it, &manager->wishes) {
+        struct wish *wish = CONTAINER_OF(it, struct wish, link);
+        if (wish->partition == partition && slice_equal_str(topic, wish->topic)) {
+            return wish;
+        }
+    }
+    return NULL;
+}
+
+static void wish_free(struct wish *wish) {
+    list_remove(&wish->link);
+    free(wish->topic);
+    free(wish);
+}
+
+void log_manager_wish_dir(struct log_manager *manager, struct slice topic, int32_t partition,
+                          int dir) {
+    struct wish *wish = find_wish(manager, topic, partition);
+    if (wish == NULL) {
+        wish = NEW(struct wish);
+        wish->topic = slice_to_cstr(topic);
+        wish->partition = partition;
+        list_append(&manager->wishes, &wish->link);
+        manager->wish_count++;
+    }
+    wish->dir = dir;
+    if (manager->wish_count > WISHES_MAX) {
+        wish_free(LIST_FIRST(&manager->wishes, struct wish, link));
+        manager->wish_count--;
+    }
+}
+
+int log_manager_take_wish(struct log_manager *manager, struct slice topic, int32_t partition) {
+    struct wish *wish = find_wish(manager, topic, partition);
+    if (wish == NULL) {
+        return -1;
+    }
+    int dir = wish->dir;
+    wish_free(wish);
+    manager->wish_count--;
+    return dir;
+}
+
+void log_manager_wishes_free(struct log_manager *manager) {
+    LIST_FOREACH_SAFE(it, &manager->wishes) {
+        wish_free(CONTAINER_OF(it, struct wish, link));
+    }
 }
 
 /* ---- Failure --------------------------------------------------------------------------------- */
@@ -181,6 +272,20 @@ void log_dir_fail(struct log_dir *dir, int error) {
         dir->failure_error = error;
         shard_post(dir->manager->node->shards[0].shard, &dir->failure_post, on_failure_reported);
     }
+}
+
+void log_manager_fail_dir(struct log_manager *manager, int dir, int error) {
+    log_dir_fail(&manager->dirs[dir], error);
+}
+
+bool log_manager_dir_failed(const struct log_manager *manager, int dir) {
+    return atomic_load(&manager->dirs[dir].failed);
+}
+
+void log_manager_options_in(struct log_manager *manager, int dir, struct log_options *options) {
+    options->machine = manager->node->machine;
+    options->on_failure = on_log_failure;
+    options->ctx = &manager->dirs[dir];
 }
 
 void on_log_failure(struct log *log, int error, void *ctx) {

@@ -79,6 +79,10 @@ struct load_job {
     int dir;
     const struct log_dir_entry *entry; /* to clear away */
     struct log_options options;
+    const struct log_dir_entry
+        *promoted;     /* of a swap that was interrupted: it gets the name first */
+    int promoted_from; /* the dir in which what it replaces was set aside */
+    int move_to;       /* the dir to which it was on its way; -1 for none */
     char *path;
     struct log *log;
     struct errmsg errmsg;
@@ -129,6 +133,8 @@ struct log_manager {
 
     struct log_create *waiting_creations; /* for the running checkpoint; linked by `state` */
     struct list creations;                /* struct creation: log_manager_create_log() under way */
+    struct list wishes;                   /* struct wish: where replicas that come are to lie */
+    int wish_count;
 
     struct shard_task *tasks; /* one for each shard */
     struct timer checkpoint_timers[CHECKPOINT_KIND_COUNT];
@@ -183,6 +189,10 @@ void log_manager_jobs_free(struct log_manager *manager);
  */
 
 void log_manager_creations_free(struct log_manager *manager);
+
+/* The dir that was wished for the replica, and forgets it; -1 for none. */
+int log_manager_take_wish(struct log_manager *manager, struct slice topic, int32_t partition);
+void log_manager_wishes_free(struct log_manager *manager);
 
 /* A checkpoint has ended. */
 void log_manager_resume_creations(struct log_manager *manager);

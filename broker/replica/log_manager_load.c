@@ -13,6 +13,7 @@
 #include "broker/config/config.h"
 #include "broker/metadata/image.h"
 #include "broker/replica/log_manager_internal.h"
+#include "broker/replica/partition_move.h"
 #include "runtime/file.h"
 #include "runtime/log.h"
 
@@ -107,7 +108,7 @@ static enum load_phase job_phase(const struct load_job *job) {
     if (job->entry == NULL) {
         return PHASE_LOAD;
     }
-    return job->entry->kind == LOG_DIR_DELETED ? PHASE_REMOVE : PHASE_SET_ASIDE;
+    return job->entry->kind == LOG_DIR_PARTITION ? PHASE_SET_ASIDE : PHASE_REMOVE;
 }
 
 static void submit_jobs(struct log_manager *manager, enum load_phase phase);
@@ -147,6 +148,9 @@ static void hand_over(struct post *post) {
     if (job->log != NULL) {
         replica_manager_add_log(replicas, job->topic_id, job->partition, job->dir, job->log);
         job->log = NULL;
+        if (job->move_to >= 0) {
+            (void)replica_manager_move(replicas, job->topic_id, job->partition, job->move_to);
+        }
     } else {
         const struct log_options *options = &job->options;
         const struct replica_offsets known = {
@@ -186,6 +190,19 @@ static void run_load(struct work *work) {
         return; /* the plan has refused it */
     }
     job->options.directory = job->path;
+    if (job->promoted != NULL) {
+        /* The process before may have been killed before it synced that name. */
+        job->result = directory_sync(job->manager->node->machine,
+                                     job->manager->dirs[job->promoted_from].path);
+    }
+    if (job->promoted != NULL && job->result == 0) {
+        job->result =
+            log_dir_promote(job->manager->node->machine, job->manager->dirs[job->dir].path,
+                            job->promoted->name, strrchr(job->path, '/') + 1);
+    }
+    if (job->result != 0) {
+        return;
+    }
     job->result = log_load(&job->options, &job->log, &job->errmsg);
 }
 
@@ -199,7 +216,10 @@ static void on_cleared(struct work *work) {
     } else if (stray) {
         LOG_WARN(machine, "storage", "stray partition set aside", "dir=%s", job->path);
     } else {
-        LOG_INFO(machine, "storage", "deleted partition removed", "dir=%s", job->path);
+        LOG_INFO(machine, "storage",
+                 job->entry->kind == LOG_DIR_FUTURE ? "unfinished copy of a partition removed"
+                                                    : "deleted partition removed",
+                 "dir=%s", job->path);
     }
     job_end(job);
 }
@@ -207,7 +227,7 @@ static void on_cleared(struct work *work) {
 static void run_clear(struct work *work) {
     struct load_job *job = CONTAINER_OF(work, struct load_job, work);
     struct machine *machine = job->manager->node->machine;
-    if (job->entry->kind == LOG_DIR_DELETED) {
+    if (job->entry->kind != LOG_DIR_PARTITION) {
         job->result = log_dir_remove_tree(machine, job->path);
         return;
     }

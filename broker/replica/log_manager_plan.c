@@ -14,6 +14,10 @@
  * While a dir is offline, what is nowhere else may lie there: it is offline too, and no log is made
  * for it in another dir, unless the metadata says that it belongs there.
  *
+ * A copy that was on its way to another dir ("-future") is removed, and the move begins again,
+ * while the partition's own directory is there. Where that was set aside for it already, it is
+ * complete, and gets the name.
+ *
  * What the checkpoints say of a partition counts only if they were written after its directory was
  * made: names come again when topics are made anew.
  */
@@ -42,6 +46,7 @@ static struct load_job *job_new(struct log_manager *manager, int dir, const char
     snprintf(job->path, size, "%s/%s", parent, name);
     job->manager = manager;
     job->dir = dir;
+    job->move_to = -1;
     list_append(&manager->jobs, &job->link);
     return job;
 }
@@ -129,6 +134,42 @@ static const struct log_dir_entry *find_aside(const struct log_manager *manager,
                 uuid_equal(entry->topic_id, topic->id)) {
                 *dir = i;
                 return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* The copy of a partition that was on its way to another dir. */
+static const struct log_dir_entry *find_future(const struct log_manager *manager,
+                                               const struct image_topic *topic, int32_t partition,
+                                               int *dir) {
+    for (int i = 0; i < manager->dir_count; i++) {
+        for (int j = 0; j < manager->dirs[i].entry_count; j++) {
+            const struct log_dir_entry *entry = &manager->dirs[i].entries[j];
+            if (entry->kind == LOG_DIR_FUTURE && entry->partition == partition &&
+                uuid_equal(entry->topic_id, topic->id)) {
+                *dir = i;
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* A copy that was about to take the partition's place: where it came from was set aside for it. */
+static const struct log_dir_entry *find_promoted(const struct log_manager *manager,
+                                                 const struct image_topic *topic, int32_t partition,
+                                                 int *dir, int *from) {
+    int at = -1;
+    const struct log_dir_entry *future = find_future(manager, topic, partition, &at);
+    for (int i = 0; i < manager->dir_count && future != NULL; i++) {
+        for (int j = 0; j < manager->dirs[i].entry_count; j++) {
+            const struct log_dir_entry *entry = &manager->dirs[i].entries[j];
+            if (entry->kind == LOG_DIR_DELETED && log_dir_is_pair(entry->name, future->name)) {
+                *dir = at;
+                *from = i;
+                return future;
             }
         }
     }
@@ -231,7 +272,14 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
     const struct found *found = find(entries, topic->id, partition);
     const struct log_dir_entry *named = find_named(manager, topic, partition, &dir);
     const struct log_dir_entry *entry = found != NULL ? found->entry : NULL;
-    if (found != NULL) {
+    const struct log_dir_entry *promoted = NULL;
+    int promoted_from = -1;
+    if (found == NULL && named == NULL) {
+        promoted = find_promoted(manager, topic, partition, &dir, &promoted_from);
+    }
+    if (promoted != NULL) {
+        entry = promoted;
+    } else if (found != NULL) {
         dir = found->dir;
     } else if (named != NULL && uuid_is_zero(named->topic_id)) {
         entry =
@@ -248,6 +296,12 @@ static void plan_partition(struct log_manager *manager, const struct hmap *entri
     job->topic_id = topic->id;
     job->partition = partition;
     log_options_of(manager, topic->name, topic->id, dir, &job->options);
+    job->promoted = promoted;
+    job->promoted_from = promoted_from;
+    if (found != NULL && find_future(manager, topic, partition, &job->move_to) != NULL &&
+        job->move_to == dir) {
+        job->move_to = -1;
+    }
     job->options.clean &= entry != NULL;
     job->options.epoch_limit = image_partition(topic, partition)->leader_epoch + 1;
     job->options.replicated = image_partition(topic, partition)->replica_count > 1;
@@ -277,6 +331,14 @@ static bool lives_here(const struct node *node, const struct image_topic *topic,
            replicated_here(node, image_partition(topic, partition), &directory);
 }
 
+/* Whether the partition's own directory is there, of this very topic. */
+static bool has_directory(const struct log_manager *manager, const struct image_topic *topic,
+                          int32_t partition) {
+    int dir = -1;
+    const struct log_dir_entry *named = find_named(manager, topic, partition, &dir);
+    return named != NULL && uuid_equal(named->topic_id, topic->id);
+}
+
 /* Whether a directory may be cleared away: nothing may that could hold a live partition. */
 static bool unwanted(const struct log_manager *manager, const struct log_dir_entry *entry) {
     const struct node *node = manager->node;
@@ -286,6 +348,11 @@ static bool unwanted(const struct log_manager *manager, const struct log_dir_ent
         const struct image_topic *topic = image_topic_by_id(image, entry->topic_id);
         return !lives_here(node, topic, entry->partition) ||
                find_named(manager, topic, entry->partition, &dir) != NULL;
+    }
+    if (entry->kind == LOG_DIR_FUTURE) {
+        const struct image_topic *topic = image_topic_by_id(image, entry->topic_id);
+        return !lives_here(node, topic, entry->partition) ||
+               has_directory(manager, topic, entry->partition);
     }
     if (entry->kind != LOG_DIR_PARTITION) {
         return false;

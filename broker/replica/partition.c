@@ -114,6 +114,35 @@ void partition_set_log(struct partition *partition, struct log *log, int dir) {
     partition_refresh(partition);
 }
 
+void partition_hold(struct partition *partition) {
+    ASSERT(partition->state == PARTITION_ONLINE);
+    partition->state = PARTITION_MOVING;
+    if (partition->sync_waiting) {
+        log_waiter_cancel(&partition->sync_waiter);
+        partition->sync_waiting = false;
+    }
+    partition_unfollow(partition);
+}
+
+void partition_moved(struct partition *partition, struct log *log, int dir, bool start) {
+    ASSERT(partition->state == PARTITION_MOVING);
+    partition->state = PARTITION_ONLINE;
+    partition->log = log;
+    partition->dir = dir;
+    if (start) {
+        log_start_on(log, partition->manager->shard->shard);
+    }
+    bool same_role = partition->role_epoch == partition->leader_epoch;
+    if (same_role && !partition_is_leader(partition)) {
+        partition_follow(partition);
+    } else if (same_role && log_assign_epoch(log, partition->leader_epoch) != 0) {
+        partition->state = PARTITION_OFFLINE;
+    }
+    partition_refresh(partition);
+    partition_mark_moved(partition);
+    partition_arrivals_tell(&partition->arrivals);
+}
+
 void partition_mark_moved(struct partition *partition) {
     struct replica_manager *manager = partition->manager;
     if (!list_linked(&partition->moved)) {

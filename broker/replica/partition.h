@@ -36,6 +36,7 @@
 enum partition_state {
     PARTITION_LOADING, /* no log yet */
     PARTITION_ONLINE,
+    PARTITION_MOVING, /* to another log dir, the last step (partition_move.c): who wants it waits */
     PARTITION_OFFLINE, /* the log dir failed; `log` may be NULL */
     PARTITION_CLOSED,  /* the manager closes; the log is being closed or gone */
 };
@@ -44,6 +45,7 @@ enum partition_state {
 enum fetch_limit { FETCH_TO_HIGH_WATERMARK, FETCH_TO_STABLE_OFFSET, FETCH_TO_LOG_END };
 
 struct partition_creation; /* replica_create.c */
+struct partition_move;     /* partition_move.c */
 
 /*
  * What the leader knows of another replica. All but the membership is forgotten with each leader
@@ -104,6 +106,7 @@ struct partition {
     bool throttled_sending;              /* this replica is listed: as a leader, */
     bool throttled_fetching;             /* as a follower */
     struct partition_creation *creation; /* NULL unless a log is being made */
+    struct partition_move *move;         /* NULL unless it moves to another log dir */
     struct list arrivals;                /* partition_arrival.link: waits for that log */
 
     struct list appends;   /* partition_append.link, by next_offset */
@@ -124,6 +127,14 @@ void partition_refresh(struct partition *partition);
 
 /* Takes the log: assigns the epoch, moves the high watermark. */
 void partition_set_log(struct partition *partition, struct log *log, int dir);
+
+/* The last step of its move begins: the log is the move's alone until partition_moved(). Waits for
+ * commit and of fetches stay. */
+void partition_hold(struct partition *partition);
+
+/* Goes on with that log, which is to be started if it is not the one that it had; it has the same
+ * records, and the role is as it was, unless the image says otherwise now. */
+void partition_moved(struct partition *partition, struct log *log, int dir, bool start);
 
 /* Raises a leader's high watermark to what is committed, arms the wait for the next sync. Call
  * after whatever may have moved it. */
@@ -236,9 +247,9 @@ struct partition_arrival {
 };
 
 /*
- * Whether this shard is making the log of that partition: clients hear of a new topic as soon as
- * the image has it. Then fn is called later, once, when there is a log or none will come;
- * replica_leader() tells which.
+ * Whether this shard is making the log of that partition, or is about to end its move to another
+ * log dir: clients hear of a new topic as soon as the image has it. Then fn is called later, once,
+ * when there is a log or none will come; replica_leader() tells which.
  */
 bool partition_await_log(struct replica_manager *manager, struct uuid topic_id, int32_t index,
                          struct partition_arrival *arrival,

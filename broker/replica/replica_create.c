@@ -140,7 +140,8 @@ bool partition_await_log(struct replica_manager *manager, struct uuid topic_id, 
                          struct partition_arrival *arrival,
                          void (*fn)(struct partition_arrival *arrival)) {
     struct partition *partition = replica_manager_find(manager, topic_id, index);
-    if (partition == NULL || partition->creation == NULL) {
+    if (partition == NULL ||
+        (partition->creation == NULL && partition->state != PARTITION_MOVING)) {
         return false;
     }
     arrival->fn = fn;

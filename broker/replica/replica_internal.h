@@ -21,6 +21,8 @@
 #include "runtime/machine.h"
 
 struct log;
+struct log_manager;
+struct log_options;
 struct node_shard;
 struct replica_manager;
 
@@ -71,6 +73,8 @@ struct log_create {
     int32_t partition;
     struct uuid directory_id; /* where the image wants it; zero (or one that is not this node's):
                                  the log manager picks the dir with the fewest partitions */
+    const char *future; /* NULL, or the name of a copy's directory, in the dir of that id alone; */
+    int64_t future_start; /* and where the copy begins */
     void (*fn)(struct log_create *create, int result);
     struct log *log; /* result 0: loaded or made, not started, owned by the asker */
     int dir;         /* index of the log dir; -1 when none is online */
@@ -105,6 +109,7 @@ struct checkpoint_wait {
     struct post post; /* private, with the next two */
     struct list link;
     struct node_shard *from;
+    bool all;
     void (*fn)(struct checkpoint_wait *wait);
 };
 
@@ -116,6 +121,10 @@ struct checkpoint_wait {
 void log_manager_checkpoint(struct node_shard *from, struct checkpoint_wait *wait,
                             void (*fn)(struct checkpoint_wait *wait));
 
+/* The same with all checkpoints, not only the recovery points. */
+void log_manager_checkpoint_all(struct node_shard *from, struct checkpoint_wait *wait,
+                                void (*fn)(struct checkpoint_wait *wait));
+
 /* log_apply_retention() and log_expire_producers() of all logs of the shard. */
 void replica_manager_apply_retention(struct replica_manager *manager, int64_t now_ms);
 void replica_manager_expire_producers(struct replica_manager *manager, int64_t now_ms);
@@ -124,6 +133,10 @@ void replica_manager_expire_producers(struct replica_manager *manager, int64_t n
  * dir did not close cleanly, so the dir gets no clean-shutdown marker. */
 void log_manager_close_failed(struct node_shard *from, int dir);
 
+/* Implemented by the log manager; any thread. Sets machine, on_failure and ctx of a log that lies
+ * in that dir. */
+void log_manager_options_in(struct log_manager *manager, int dir, struct log_options *options);
+
 /* ---- Failure ----------------------------------------------------------------------------------
  */
 
@@ -131,5 +144,11 @@ void log_manager_close_failed(struct node_shard *from, int dir);
  * partitions answer KAFKA_STORAGE_ERROR, their waits end, their logs stay open for reading until
  * the end of the process. */
 void replica_manager_fail_dir(struct replica_manager *manager, int dir);
+
+/* Implemented by the log manager; any thread. Takes the dir offline. */
+void log_manager_fail_dir(struct log_manager *manager, int dir, int error);
+
+/* Implemented by the log manager; any thread. Whether it is offline, or about to be. */
+bool log_manager_dir_failed(const struct log_manager *manager, int dir);
 
 #endif

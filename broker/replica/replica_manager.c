@@ -12,6 +12,7 @@
 #include "broker/metadata/image.h"
 #include "broker/replica/fetch_session.h"
 #include "broker/replica/fetch_wait.h"
+#include "broker/replica/partition_move.h"
 #include "broker/replica/replica_fetcher.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replication_rate.h"
@@ -31,20 +32,29 @@ static struct replication_rate *rate_new(const struct config *config) {
                                     1000);
 }
 
+static struct replication_rate *moving_rate_new(const struct config *config) {
+    return replication_rate_new(
+        config_int(config, CONFIG_ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_NUM),
+        config_int(config, CONFIG_ALTER_LOG_DIRS_REPLICATION_QUOTA_WINDOW_SIZE_SECONDS) * 1000);
+}
+
 static void init_throttles(struct replica_manager *manager) {
     const struct node_shard *shard = manager->shard;
     const struct replica_manager *first =
         shard->index == 0 ? NULL : shard->node->shards[0].replicas;
     manager->sending = first != NULL ? first->sending : rate_new(shard->node->config);
     manager->fetching = first != NULL ? first->fetching : rate_new(shard->node->config);
+    manager->moving = first != NULL ? first->moving : moving_rate_new(shard->node->config);
     manager->sending_limit = INT64_MAX;
     manager->fetching_limit = INT64_MAX;
+    manager->moving_limit = INT64_MAX;
 }
 
 static void refresh_throttles(struct replica_manager *manager) {
     const struct node_shard *shard = manager->shard;
     manager->sending_limit = broker_config_throttled_rate(shard->config, shard->image, true);
     manager->fetching_limit = broker_config_throttled_rate(shard->config, shard->image, false);
+    manager->moving_limit = broker_config_moving_rate(shard->config, shard->image);
 }
 
 void replica_manager_count_sent(struct replica_manager *manager, int64_t bytes) {
@@ -59,6 +69,7 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     list_init(&manager->woken);
     list_init(&manager->removals);
     list_init(&manager->creations);
+    list_init(&manager->moves);
     list_init(&manager->fetchers);
     list_init(&manager->followings);
     produce_tasks_init(&manager->produce_tasks);
@@ -136,7 +147,7 @@ static void partition_free(struct partition *partition) {
 }
 
 void replica_manager_drop(struct partition *partition) {
-    ASSERT(partition->log == NULL && partition->creation == NULL);
+    ASSERT(partition->log == NULL && partition->creation == NULL && partition->move == NULL);
     ASSERT(list_empty(&partition->appends) && list_empty(&partition->fetches));
     ASSERT(list_empty(&partition->arrivals) && list_empty(&partition->deletions));
     list_remove(&partition->moved);
@@ -200,8 +211,9 @@ static void partition_delete(struct partition *partition, enum kafka_error error
         partition->sync_waiting = false;
     }
     partition_end_waits(partition, error);
+    bool with_move = partition_move_abandon(partition);
     partition->log = NULL;
-    if (log != NULL) {
+    if (log != NULL && !with_move) {
         log_remove(manager, log, partition->dir);
     }
     partition_creation_abandon(partition);
@@ -348,10 +360,23 @@ void replica_manager_set_loaded(struct replica_manager *manager) {
 
 void replica_manager_offsets(struct replica_manager *manager, struct arena *arena,
                              struct replica_offsets **out, int *count) {
-    *out = arena_array(arena, manager->partitions.count + 1, sizeof(**out));
+    *out = arena_array(arena, manager->partitions.count * 2 + 1, sizeof(**out));
     *count = 0;
     HMAP_FOREACH(node, &manager->partitions) {
         const struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        int copy_dir = -1;
+        const struct log *copy = NULL;
+        if (partition_moves(partition, &copy_dir, &copy) &&
+            copy != NULL) { /* it may have taken the log's place before the next checkpoint */
+            (*out)[(*count)++] = (struct replica_offsets){
+                .topic = arena_dup(arena, partition->topic),
+                .partition = partition->index,
+                .dir = copy_dir,
+                .recovery_point = log_recovery_point(copy),
+                .log_start = log_start_offset(partition->log),
+                .high_watermark = log_high_watermark(copy),
+            };
+        }
         if (partition->log != NULL) {
             (*out)[(*count)++] = (struct replica_offsets){
                 .topic = arena_dup(arena, partition->topic),
@@ -396,10 +421,15 @@ void replica_manager_expire_producers(struct replica_manager *manager, int64_t n
 void replica_manager_fail_dir(struct replica_manager *manager, int dir) {
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
+        partition_move_dir_failed(partition, dir);
         if (partition->dir == dir && partition->state != PARTITION_CLOSED) {
+            bool held = partition->state == PARTITION_MOVING;
             partition_unfollow(partition);
             partition->state = PARTITION_OFFLINE;
             partition_mark_moved(partition);
+            if (held) {
+                partition_arrivals_tell(&partition->arrivals);
+            }
         }
     }
 }
@@ -414,6 +444,7 @@ static enum kafka_error partition_wait_error(const struct partition *partition) 
     case PARTITION_OFFLINE:
         return ERROR_KAFKA_STORAGE_ERROR;
     case PARTITION_LOADING:
+    case PARTITION_MOVING:
     case PARTITION_CLOSED:
         break;
     }
@@ -428,6 +459,9 @@ static void replica_manager_drain(struct deferred *deferred) {
     while (!list_empty(&manager->moved)) {
         struct partition *partition = LIST_FIRST(&manager->moved, struct partition, moved);
         list_remove(&partition->moved);
+        if (partition->state == PARTITION_MOVING) {
+            continue; /* all waits are looked at when it has moved */
+        }
         enum kafka_error error = partition_wait_error(partition);
         if (error != ERROR_NONE && partition->state == PARTITION_ONLINE) {
             partition_end_appends(partition, error);
@@ -484,6 +518,13 @@ static void close_some(struct replica_manager *manager) {
     }
 }
 
+void replica_manager_close_log(struct partition *partition) {
+    struct replica_manager *manager = partition->manager;
+    manager->closing_logs++;
+    manager->closes_under_way++;
+    log_close(partition->log, manager->close_clean, partition_log_closed, partition);
+}
+
 void replica_manager_close(struct replica_manager *manager, bool clean, void (*done)(void *ctx),
                            void *ctx) {
     ASSERT(!manager->closing);
@@ -502,7 +543,8 @@ void replica_manager_close(struct replica_manager *manager, bool clean, void (*d
         partition_end_waits(partition, ERROR_NOT_LEADER_OR_FOLLOWER);
         partition_creation_abandon(partition);
         partition_arrivals_tell(&partition->arrivals);
-        if (partition->log != NULL) {
+        bool with_move = partition_move_stop(partition);
+        if (partition->log != NULL && !with_move) {
             manager->closing_logs++;
             manager->closes[manager->close_count++] = partition;
         }
@@ -523,6 +565,7 @@ void replica_manager_free(struct replica_manager *manager) {
     replica_fetchers_free(manager);
     log_removals_free(manager);
     partition_creations_free(manager);
+    partition_moves_free(manager);
     produce_tasks_release(&manager->produce_tasks);
     HMAP_FOREACH(node, &manager->partitions) {
         struct partition *partition = CONTAINER_OF(node, struct partition, node);
@@ -534,6 +577,7 @@ void replica_manager_free(struct replica_manager *manager) {
     if (manager->shard->index == 0) {
         replication_rate_free(manager->sending);
         replication_rate_free(manager->fetching);
+        replication_rate_free(manager->moving);
     }
     free(manager->closes);
     hmap_release(&manager->partitions);

@@ -31,6 +31,8 @@ struct replica_manager {
 
     struct list removals;  /* struct log_removal.link: logs of deleted partitions */
     struct list creations; /* struct partition_creation.link */
+    struct list moves;     /* struct partition_move.link: to another log dir */
+    int pieces;            /* of logs, in memory for moves */
 
     struct list led; /* struct partition.led: leaders with followers */
     struct timer isr_timer;
@@ -47,6 +49,8 @@ struct replica_manager {
     struct replication_rate *fetching;
     int64_t sending_limit; /* bytes a second; INT64_MAX for none */
     int64_t fetching_limit;
+    struct replication_rate *moving; /* between log dirs */
+    int64_t moving_limit;
 
     bool rack_aware; /* replica.selector.class */
     struct fetch_sessions *sessions;
@@ -81,6 +85,9 @@ void replica_manager_drop(struct partition *partition);
 /* The last log that was waited for may be closed. */
 void replica_manager_check_closed(struct replica_manager *manager);
 
+/* Closes the log of a partition while the manager closes; it was not among those that are. */
+void replica_manager_close_log(struct partition *partition);
+
 /* ---- partition_isr.c --------------------------------------------------------------------------
  */
 
@@ -109,6 +116,10 @@ void partition_creations_free(struct replica_manager *manager);
  * file.delete.delay.ms. What a crash leaves is removed at the next start by the log manager.
  */
 void log_remove(struct replica_manager *manager, struct log *log, int dir);
+
+/* The same of a directory that was set aside already, and whose log is closed. Takes `path` (heap).
+ */
+void log_remove_aside(struct replica_manager *manager, int dir, char *path, int64_t delay_ms);
 
 /* Frees what is under way, for replica_manager_free(). */
 void log_removals_free(struct replica_manager *manager);

@@ -121,6 +121,22 @@ void log_remove(struct replica_manager *manager, struct log *log, int dir) {
     log_close(log, false, removal_log_closed, removal);
 }
 
+void log_remove_aside(struct replica_manager *manager, int dir, char *path, int64_t delay_ms) {
+    if (manager->closing) {
+        free(path); /* the next start removes it */
+        return;
+    }
+    struct log_removal *removal = NEW(struct log_removal);
+    removal->manager = manager;
+    removal->dir = xstrdup(log_manager_dir_path(manager->shard->node->log_manager, dir));
+    removal->name = xstrdup(strrchr(path, '/') + 1);
+    removal->aside = path;
+    removal->delay_ms = delay_ms;
+    timer_init(&removal->delay, manager->shard->shard, on_delay);
+    list_append(&manager->removals, &removal->link);
+    timer_start(&removal->delay, delay_ms);
+}
+
 void log_removals_stop(struct replica_manager *manager) {
     LIST_FOREACH_SAFE(it, &manager->removals) {
         struct log_removal *removal = CONTAINER_OF(it, struct log_removal, link);

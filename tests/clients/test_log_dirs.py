@@ -1,6 +1,7 @@
 """Several log directories: where partitions go, and one that fails, which is taken out alone."""
 
 import contextlib
+import json
 import pathlib
 
 import pytest
@@ -9,10 +10,13 @@ from confluent_kafka.admin import AdminClient
 
 import cluster as clusters
 import cluster_load
+import harness
 import wire
 from hostile import wait_until
 from test_cluster import create, producer, read as read_cluster, send
 from test_librdkafka import create_topic
+
+NODE_ID = 1
 
 
 @pytest.fixture
@@ -150,6 +154,84 @@ def test_the_metadata_has_a_directory_of_its_own(new_broker, topic):
     broker.restart()
     assert read(broker, topic, 0, 1) == [b"x"]
     broker.stop()
+
+
+# ---- Moving a replica ------------------------------------------------------------------------------
+
+
+def reassign(broker, tmp_path, topic, path, *options):
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": topic, "partition": 0, "replicas": [NODE_ID], "log_dirs": [str(path)]}]}))
+    done = harness.run_tool("kafka-reassign-partitions", "--bootstrap-server", broker.bootstrap,
+                            "--reassignment-json-file", plan, *options, check=False)
+    return done.stdout + done.stderr
+
+
+def where(broker, topic):
+    """Path -> whether it is the copy (Kafka's "future" replica) that lies there, and how far behind."""
+    return {path: (entry["IsFutureKey"], entry["OffsetLag"])
+            for path, (_, topics, _, _) in log_dirs(broker).items()
+            for entry in topics.get(topic, {}).values()}
+
+
+def test_kafkas_tool_moves_a_replica_to_another_directory(dirs, topic, java_tools, tmp_path):
+    """With a throttle it takes long; killed in the middle, the node goes on when it is back."""
+    create_topic(dirs, topic, 1)
+    values = [b"%05d" % i + bytes(10000) for i in range(1000)]
+    sender = Producer({"bootstrap.servers": dirs.bootstrap, "batch.size": 100000})
+    for value in values:
+        sender.produce(topic, value, partition=0)
+    assert sender.flush(60) == 0
+    old, = where(dirs, topic)
+    new = str(dirs.more if old == str(dirs.data) else dirs.data)
+
+    text = reassign(dirs, tmp_path, topic, new, "--execute",
+                    "--replica-alter-log-dirs-throttle", 100000)
+    assert "Successfully started moving log directory to" in text, text
+    now = where(dirs, topic)
+    assert now[old] == (False, 0) and now[new][0] and now[new][1] > 0
+    text = reassign(dirs, tmp_path, topic, new, "--verify", "--preserve-throttles")
+    assert "is still in progress" in text, text
+    text = harness.run_tool("kafka-log-dirs", "--bootstrap-server", dirs.bootstrap, "--describe",
+                            "--topic-list", topic).stdout
+    assert '"isFuture":true' in text, text
+    assert produce(dirs, topic, 0, b"meanwhile") is None
+
+    if isinstance(dirs, harness.ApacheKafka):
+        dirs.restart()
+    else:
+        dirs.kill()
+        dirs.start()
+    assert where(dirs, topic)[old] == (False, 0)
+    assert produce(dirs, topic, 0, b"after") is None
+    text = reassign(dirs, tmp_path, topic, new, "--execute", "--additional",
+                    "--replica-alter-log-dirs-throttle", 1 << 30)
+    wait_until(lambda: where(dirs, topic) == {new: (False, 0)}, timeout_s=60)
+    text = reassign(dirs, tmp_path, topic, new, "--verify")
+    assert "completed successfully" in text, text
+    assert read(dirs, topic, 0, 1002) == [*values, b"meanwhile", b"after"]
+    assert produce(dirs, topic, 0, b"at last") is None
+    dirs.restart()
+    assert where(dirs, topic) == {new: (False, 0)}
+    assert read(dirs, topic, 0, 1003)[-1] == b"at last"
+
+
+def test_a_directory_that_is_not_there_is_no_destination(dirs, topic):
+    create_topic(dirs, topic, 1)
+
+    def ask(path, name):
+        with wire.Wire(dirs.port) as connection:
+            answer = connection.ask("AlterReplicaLogDirs", 2, {"Dirs": [
+                {"Path": str(path), "Topics": [{"Name": name, "Partitions": [0]}]}]})
+        return answer["Results"][0]["Partitions"][0]["ErrorCode"]
+
+    assert ask("/nowhere", topic) == 57  # LOG_DIR_NOT_FOUND
+    assert ask(dirs.more, topic + "-unknown") == 3
+    wait_until(lambda: where(dirs, topic))
+    old, = where(dirs, topic)
+    assert ask(old, topic) == 0
+    assert where(dirs, topic) == {old: (False, 0)}
 
 
 # ---- A cluster -------------------------------------------------------------------------------------

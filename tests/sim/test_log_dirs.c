@@ -2,6 +2,7 @@
  * Three nodes with two log dirs each, while the second dir of one of them fails: it alone is taken
  * out. The node serves the partitions of the other dir, all partitions have leaders, also after a
  * restart on the failed disk; when the disk is back and the node starts anew, everything is whole.
+ * And replicas, leaders and followers, move between the two while nodes die.
  *
  *     SIM_SEEDS=200 build/tests/sim/test_sim_log_dirs
  */
@@ -10,8 +11,10 @@
 #include <stdlib.h>
 
 #include "base/assert.h"
+#include "broker/metadata/image.h"
 #include "broker/node.h"
 #include "broker/replica/log_manager.h"
+#include "broker/replica/partition_move.h"
 #include "tests/sim/cluster_client.h"
 #include "tests/sim/cluster_world.h"
 
@@ -128,6 +131,75 @@ Test(log_dirs, one_that_fails_is_taken_out_alone_and_comes_back, .timeout = 600)
         run_seed(seed);
     }
 }
+
+/* ---- Replicas that move -----------------------------------------------------------------------
+ */
+
+struct moving {
+    struct replica_manager *replicas;
+    struct uuid topic_id;
+    int32_t partition;
+    int dir;
+};
+
+static void move(void *ctx) {
+    const struct moving *moving = ctx;
+    (void)replica_manager_move(moving->replicas, moving->topic_id, moving->partition, moving->dir);
+}
+
+static void move_one(struct cluster_world *world, int node) {
+    struct node *broker = world->nodes[node].started ? world->nodes[node].node : NULL;
+    if (broker == NULL || sim_crashed(world->nodes[node].machine)) {
+        return;
+    }
+    const struct image_topic *topic =
+        image_topic_by_name(broker->shards[0].image, slice_str(CLUSTER_TOPIC));
+    if (topic == NULL) {
+        return;
+    }
+    struct moving moving = {.topic_id = topic->id,
+                            .partition = (int32_t)cluster_random(world, CLUSTER_PARTITIONS),
+                            .dir = (int)cluster_random(world, 2)};
+    int shard = node_partition_shard(broker, topic->id, moving.partition);
+    moving.replicas = broker->shards[shard].replicas;
+    cluster_tell(world, "partition %d of node %d moves to dir %d", (int)moving.partition, node + 1,
+                 moving.dir);
+    sim_call(world->sim, machine_shard(world->nodes[node].machine, shard), move, &moving);
+    cluster_world_run(world, 0);
+}
+
+static void run_moves(uint64_t seed) {
+    struct cluster_world *world = start(seed, seed % 2 == 0 ? 2 : 1);
+    for (int round = 0; round < 25 && world->trouble[0] == '\0'; round++) {
+        move_one(world, (int)cluster_random(world, CLUSTER_NODES));
+        cluster_world_run(world, (int64_t)cluster_random(world, 60));
+        int victim = (int)cluster_random(world, CLUSTER_NODES);
+        if (round % 5 == 4 && cluster_world_up(world, victim)) {
+            cluster_world_kill(world, victim,
+                               cluster_random(world, 2) ? SIM_CRASH_POWER : SIM_CRASH_PROCESS);
+            cluster_world_run(world, (int64_t)cluster_random(world, 500));
+            cluster_world_start(world, victim);
+        }
+        if (round % 5 == 2) {
+            goes_on(world, "records while replicas move");
+        }
+    }
+    end(world, seed);
+}
+
+Test(log_dirs, replicas_that_move_between_them_lose_nothing, .timeout = 600) {
+    const char *one = getenv("SIM_SEED");
+    if (one != NULL) {
+        run_moves((uint64_t)atoll(one));
+        return;
+    }
+    for (uint64_t seed = 1; seed <= seed_count(12); seed++) {
+        run_moves(seed);
+    }
+}
+
+/* ---- The metadata's dir -----------------------------------------------------------------------
+ */
 
 /* The metadata lies in the first. */
 static bool has_ended(struct cluster_world *world) {

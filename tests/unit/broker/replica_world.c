@@ -9,6 +9,7 @@
 #include "broker/api/fetch_op.h"
 #include "broker/metrics/meters.h"
 #include "broker/replica/log_manager.h"
+#include "broker/replica/partition_move.h"
 #include "broker/replica/replica_internal.h"
 #include "broker/replica/replica_manager.h"
 #include "protocol/generated/alter_partition_response.h"
@@ -236,6 +237,10 @@ int64_t broker_config_throttled_rate(const struct broker_config *config, const s
     return world.throttled_rate;
 }
 
+int64_t broker_config_moving_rate(const struct broker_config *config, const struct image *image) {
+    return INT64_MAX;
+}
+
 struct image_topic *image_topic_by_name(const struct image *image, struct slice name) {
     for (int i = 0; i < WORLD_TOPICS; i++) {
         if (slice_equal(world.topics[i].name, name) && !world.deleted[i]) {
@@ -296,6 +301,28 @@ int log_manager_dir_count(const struct log_manager *manager) {
 
 bool log_manager_dir_online(const struct log_manager *manager, int index) {
     return true;
+}
+
+/* There is one dir: nothing moves (tests/sim/test_move_dirs.c). */
+void partition_move_cut(struct partition *partition) {
+}
+
+bool partition_move_abandon(struct partition *partition) {
+    return false;
+}
+
+void partition_move_dir_failed(struct partition *partition, int dir) {
+}
+
+bool partition_move_stop(struct partition *partition) {
+    return false;
+}
+
+bool partition_moves(const struct partition *partition, int *dir, const struct log **copy) {
+    return false;
+}
+
+void partition_moves_free(struct replica_manager *manager) {
 }
 
 static void create_now(struct log_create *create) {
