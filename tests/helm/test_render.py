@@ -336,6 +336,19 @@ def test_alerts_and_board_come_with_the_chart():
     assert plain.names("PrometheusRule") == [] and "kafka-dashboard" not in plain.names("ConfigMap")
 
 
+def test_the_board_is_what_grafanas_schema_has(tmp_path):
+    program = chart.ROOT / ".cache/helm/board"
+    board = chart.CHART / "files/dashboard.json"
+    done = subprocess.run([program, board], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = tmp_path / "wrong.json"
+    for right, other in [('"legendFormat"', '"legendFormt"'), ('"showLegend"', '"showLegnd"'),
+                         ('"unit": "', '"unit": 1, "x": "'), ('"gridPos"', '"gridpos"')]:
+        assert right in board.read_text()
+        wrong.write_text(board.read_text().replace(right, other, 1))
+        assert subprocess.run([program, wrong], capture_output=True).returncode == 1, other
+
+
 # ---- Topics ---------------------------------------------------------------------------------------
 
 def test_learnflows_topics_are_provisioned_after_each_upgrade():
