@@ -140,9 +140,11 @@ static bool can_lose(const struct world *world, const struct node *node) {
     return true;
 }
 
-/* Whether everybody goes by voters that a new disk is none of. */
+/* Whether everybody goes by voters that a new disk is none of. A new disk itself goes by those of
+ * the configuration, sets[1], of which it must not be the only one. */
 static bool all_known(struct world *world) {
-    bool known = voters_known(&world->sets[world->committed_set]);
+    bool known = voters_known(&world->sets[world->committed_set]) &&
+                 (world->known || world->sets[1].count > 1);
     for (int i = 0; i < world->node_count && known && !world->known; i++) {
         struct node *node = &world->nodes[i];
         known = node->queued == 0 && voters_known(&world->sets[disk_set(&node->disk)]);
