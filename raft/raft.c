@@ -373,6 +373,7 @@ void raft_answer(struct raft *raft, int64_t now_ms, uint64_t id, const struct ra
         raft_on_fetch_reply(raft, id, reply, batches, batch_count);
     } else if (peer != NULL && id != 0) {
         peer->request_id = 0;
+        peer->gone = false;
         peer->send_at_ms = raft->now_ms + raft->config.retry_ms;
         peer_answered(raft, peer, reply);
     }
@@ -392,6 +393,7 @@ void raft_request_failed(struct raft *raft, int64_t now_ms, uint64_t id, bool br
         peer->request_id = 0;
         peer->send_at_ms = now_ms + raft->config.retry_ms;
         if (broken) {
+            peer->gone = true;
             raft_on_vote_unreachable(raft, peer);
         }
     }
@@ -477,6 +479,26 @@ int64_t raft_high_watermark(const struct raft *raft) {
 
 const struct raft_voters *raft_voters(const struct raft *raft) {
     return raft_log_voters(&raft->log);
+}
+
+bool raft_is_stranded(const struct raft *raft) {
+    if (raft->role != RAFT_PROSPECTIVE && raft->role != RAFT_CANDIDATE &&
+        raft->role != RAFT_LEADER && raft->role != RAFT_RESIGNED) {
+        return false;
+    }
+    int left = raft_is_voter(raft);
+    for (int i = 0; i < raft->peer_count; i++) {
+        left += raft->peers[i].voter && !raft->peers[i].gone;
+    }
+    return left < raft_log_voters(&raft->log)->count / 2 + 1;
+}
+
+void raft_probe(struct raft *raft, int64_t now_ms) {
+    advance_time(raft, now_ms);
+    for (int i = 0; i < raft->peer_count && raft->role == RAFT_LEADER; i++) {
+        raft->peers[i].send_at_ms = now_ms;
+    }
+    raft_poll(raft);
 }
 
 bool raft_replica_at(const struct raft *raft, int64_t now_ms, int i, struct raft_replica *out) {

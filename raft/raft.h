@@ -320,6 +320,15 @@ int64_t raft_end_offset(const struct raft *raft);
 int64_t raft_high_watermark(const struct raft *raft); /* of the start at least */
 const struct raft_voters *raft_voters(const struct raft *raft);
 
+/*
+ * So many voters have broken off, or refuse to be spoken to, that those that are left and this node
+ * are no majority: as far as this node can see nobody will lead before one of them is started
+ * again. Never while it follows a leader that it hears, nor of a node that does not stand.
+ * A leader finds it out with raft_probe(), which tells the voters of its epoch once more.
+ */
+bool raft_is_stranded(const struct raft *raft);
+void raft_probe(struct raft *raft, int64_t now_ms);
+
 /* What a leader knows of a replica (DescribeQuorum). */
 struct raft_replica {
     struct raft_key key;

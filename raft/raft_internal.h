@@ -44,6 +44,7 @@ struct peer {
     int64_t send_at_ms;  /* not before */
     enum ballot_answer answer;
     bool unreachable; /* nobody listened when it was last asked to vote */
+    bool gone;        /* nor has it been heard of since, in whatever role */
     bool told;        /* resigned: it has answered */
 
     int64_t match_offset; /* synced there, as it said in this epoch; -1: unknown */

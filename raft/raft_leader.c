@@ -205,6 +205,7 @@ void raft_on_fetch(struct raft *raft, uint64_t token, const struct raft_fetch *f
     struct peer *peer = fetching_peer(raft, fetch->replica);
     if (peer != NULL) {
         note_caught_up(raft, peer, fetch->from.offset);
+        peer->gone = false;
         peer->heard_ms = raft->now_ms;
         peer->fetched_ms = raft->now_ms;
         /* It knows who leads: no need to tell it before it falls silent. */

@@ -10,9 +10,11 @@
 #include "broker/config/config.h"
 #include "broker/controller/controller.h"
 #include "broker/controller/controller_channel.h"
+#include "broker/controller/controller_request.h"
 #include "broker/metadata/features.h"
 #include "broker/metadata/image.h"
 #include "broker/node.h"
+#include "broker/quorum/quorum_requests.h"
 #include "broker/replica/log_manager.h"
 #include "protocol/generated/broker_heartbeat_request.h"
 #include "protocol/generated/broker_heartbeat_response.h"
@@ -33,6 +35,11 @@
 /* How long a controlled shutdown waits for an answer, and for all leaderships to have moved. */
 #define SHUT_DOWN_ANSWER_MS 3000
 #define SHUT_DOWN_MS        30000
+
+/* A broker that leaves looks so often whether there is a quorum that could let it go; where there
+ * is none twice in a row, it goes: all nodes are being stopped, or nobody could take over anyway.
+ */
+#define SHUT_DOWN_LOOK_MS 100
 
 enum lifecycle_state {
     LIFECYCLE_NEW,
@@ -56,6 +63,8 @@ struct lifecycle {
     struct arena arena; /* of the request under way */
     struct timer timer; /* of the next request */
     struct timer deadline;
+    struct timer look; /* at the quorum, while this broker leaves */
+    bool stranded;     /* at the last look */
 
     struct errmsg *errmsg;
     void (*registered)(void *ctx, int result);
@@ -81,6 +90,7 @@ static void timer_fired(struct timer *timer) {
 }
 
 static void deadline_fired(struct timer *timer);
+static void look_fired(struct timer *timer);
 
 struct lifecycle *lifecycle_new(struct node *node) {
     struct lifecycle *lifecycle = NEW(struct lifecycle);
@@ -89,6 +99,7 @@ struct lifecycle *lifecycle_new(struct node *node) {
     arena_init(&lifecycle->arena, SIZE_MAX);
     timer_init(&lifecycle->timer, node->shards[0].shard, timer_fired);
     timer_init(&lifecycle->deadline, node->shards[0].shard, deadline_fired);
+    timer_init(&lifecycle->look, node->shards[0].shard, look_fired);
     return lifecycle;
 }
 
@@ -98,6 +109,7 @@ void lifecycle_free(struct lifecycle *lifecycle) {
     }
     timer_stop(&lifecycle->timer);
     timer_stop(&lifecycle->deadline);
+    timer_stop(&lifecycle->look);
     arena_release(&lifecycle->arena);
     free(lifecycle);
 }
@@ -294,6 +306,27 @@ void lifecycle_register(struct lifecycle *lifecycle, struct errmsg *errmsg,
     send_registration(lifecycle);
 }
 
+/* The way out without the controller's leave. */
+static void give_up_leave(struct lifecycle *lifecycle, const char *reason) {
+    LOG_WARN(lifecycle->node->machine, "lifecycle", "controlled shutdown given up",
+             "reason=\"%s\" waited_ms=%" PRId64, reason,
+             now_ms(lifecycle) - lifecycle->leaving_since_ms);
+    lifecycle_stop(lifecycle);
+    lifecycle->gone(lifecycle->gone_ctx);
+}
+
+static void look_fired(struct timer *timer) {
+    struct lifecycle *lifecycle = CONTAINER_OF(timer, struct lifecycle, look);
+    struct quorum *quorum = controller_quorum(lifecycle->node);
+    bool before = lifecycle->stranded;
+    lifecycle->stranded = quorum != NULL && quorum_is_stranded(quorum);
+    if (before && lifecycle->stranded) {
+        give_up_leave(lifecycle, "the other controllers are gone");
+    } else {
+        timer_start(&lifecycle->look, SHUT_DOWN_LOOK_MS);
+    }
+}
+
 static void deadline_fired(struct timer *timer) {
     struct lifecycle *lifecycle = CONTAINER_OF(timer, struct lifecycle, deadline);
     if (lifecycle->state == LIFECYCLE_REGISTERING) {
@@ -303,11 +336,7 @@ static void deadline_fired(struct timer *timer) {
                    lifecycle->last_error);
         registration_end(lifecycle, -ETIMEDOUT);
     } else if (lifecycle->state == LIFECYCLE_LEAVING) {
-        LOG_WARN(lifecycle->node->machine, "lifecycle", "controlled shutdown given up",
-                 "waited_ms=%" PRId64, now_ms(lifecycle) - lifecycle->leaving_since_ms);
-        lifecycle->state = LIFECYCLE_STOPPED;
-        timer_stop(&lifecycle->timer);
-        lifecycle->gone(lifecycle->gone_ctx);
+        give_up_leave(lifecycle, "no answer");
     }
 }
 
@@ -358,9 +387,7 @@ static const void *build_heartbeat(struct controller_call *call, int16_t version
 }
 
 static void leave(struct lifecycle *lifecycle) {
-    lifecycle->state = LIFECYCLE_STOPPED;
-    timer_stop(&lifecycle->deadline);
-    timer_stop(&lifecycle->timer);
+    lifecycle_stop(lifecycle);
     LOG_INFO(lifecycle->node->machine, "lifecycle", "the controller lets this broker go",
              "took_ms=%" PRId64, now_ms(lifecycle) - lifecycle->leaving_since_ms);
     lifecycle->gone(lifecycle->gone_ctx);
@@ -472,6 +499,7 @@ void lifecycle_shut_down(struct lifecycle *lifecycle, void (*done)(void *ctx), v
     lifecycle->gone_ctx = ctx;
     lifecycle->leaving_since_ms = now_ms(lifecycle);
     timer_start(&lifecycle->deadline, SHUT_DOWN_ANSWER_MS);
+    timer_start(&lifecycle->look, SHUT_DOWN_LOOK_MS);
     beat_now(lifecycle);
 }
 
@@ -479,4 +507,5 @@ void lifecycle_stop(struct lifecycle *lifecycle) {
     lifecycle->state = LIFECYCLE_STOPPED;
     timer_stop(&lifecycle->timer);
     timer_stop(&lifecycle->deadline);
+    timer_stop(&lifecycle->look);
 }

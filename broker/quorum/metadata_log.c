@@ -704,7 +704,8 @@ static void on_closed(struct log *log, int result, void *ctx) {
 
 /* A leader of several voters hands over first: nobody has to wait for a time-out then. */
 static bool hands_over(const struct quorum *quorum) {
-    if (quorum->failed || quorum_now_ms(quorum) >= quorum->close_by_ms) {
+    if (quorum->failed || quorum_now_ms(quorum) >= quorum->close_by_ms ||
+        (quorum->raft != NULL && raft_is_stranded(quorum->raft))) {
         return false;
     }
     LIST_FOREACH(it, &quorum->calls) {

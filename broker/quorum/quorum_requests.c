@@ -117,6 +117,16 @@ const struct voter_set *quorum_voters(const struct quorum *quorum) {
     return quorum->voters.count == 0 ? NULL : voter_history_last(&quorum->voters);
 }
 
+bool quorum_is_stranded(struct quorum *quorum) {
+    if (quorum->raft == NULL || quorum->failed || quorum->closed != NULL) {
+        return false;
+    }
+    bool stranded = raft_is_stranded(quorum->raft);
+    raft_probe(quorum->raft, quorum_now_ms(quorum));
+    quorum_run(quorum);
+    return stranded;
+}
+
 const struct voter *quorum_self(const struct quorum *quorum) {
     return &quorum->self;
 }

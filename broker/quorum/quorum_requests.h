@@ -134,6 +134,10 @@ bool quorum_status(const struct quorum *quorum, struct quorum_status *out);
 int16_t quorum_kraft_version(const struct quorum *quorum);
 const struct voter_set *quorum_voters(const struct quorum *quorum); /* NULL: not read yet */
 
+/* Nobody will lead while the others stay as they are (raft_is_stranded()); a leader asks them, so
+ * that it is known at the next call. */
+bool quorum_is_stranded(struct quorum *quorum);
+
 /* This node with its endpoints, whether it is a voter or not. */
 const struct voter *quorum_self(const struct quorum *quorum);
 

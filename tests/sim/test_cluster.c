@@ -246,6 +246,39 @@ Test(cluster, what_is_acknowledged_is_on_all_disks, .timeout = 600) {
     }
 }
 
+/* ---- All at once ------------------------------------------------------------------------------
+ */
+
+#define STOP_ALL_MS 2000 /* of virtual time; below the 3 s that a lost controller is waited for */
+
+static bool all_stopped(struct cluster_world *world) {
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        if (!world->nodes[i].stopped) {
+            return false;
+        }
+    }
+    return true;
+}
+
+Test(cluster, nodes_that_are_all_stopped_do_not_wait_for_one_another, .timeout = 600) {
+    const char *one = getenv("SIM_SEED");
+    uint64_t first = one != NULL ? (uint64_t)atoll(one) : 1;
+    uint64_t last = one != NULL ? first : seed_count(10);
+    for (uint64_t seed = first; seed <= last; seed++) {
+        struct cluster_world *world = start_world(seed, 1 + (int)(seed % 2), NULL, 0);
+        cluster_world_until(world, "the in-sync replicas", HEAL_MS, in_sync);
+        for (int i = 0; i < CLUSTER_NODES; i++) {
+            sim_node_stop(world->sim, &world->nodes[i]);
+            cluster_world_run(world, (int64_t)cluster_random(world, 100));
+        }
+        cluster_world_until(world, "the stop of all nodes", STOP_ALL_MS, all_stopped);
+        for (int i = 0; i < CLUSTER_NODES && world->trouble[0] == '\0'; i++) {
+            sim_node_bury(&world->nodes[i]);
+        }
+        end_world(world, "a stop of all", seed);
+    }
+}
+
 Test(cluster, the_same_seed_is_the_same_run, .timeout = 600) {
     uint64_t hashes[2];
     for (int i = 0; i < 2; i++) {

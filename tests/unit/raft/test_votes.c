@@ -295,6 +295,40 @@ Test(raft_votes, two_candidates_that_split_the_living_do_not_wait_for_the_dead) 
     machine_free(&machine);
 }
 
+Test(raft_votes, who_can_reach_nobody_is_stranded_until_one_is_back) {
+    struct machine machine = at_epoch(5);
+    machine_follow(&machine, 6);
+    machine_fail(&machine, machine_sent(&machine, RAFT_FETCH, 2)->id, true);
+    cr_assert_not(raft_is_stranded(machine.raft));
+    machine_tick(&machine, 100);
+    uint64_t to_other = machine_sent(&machine, RAFT_VOTE, 3)->id;
+    machine_fail(&machine, machine_sent(&machine, RAFT_VOTE, 2)->id, true);
+    cr_assert_not(raft_is_stranded(machine.raft));
+    machine_fail(&machine, to_other, false);
+    cr_assert_not(raft_is_stranded(machine.raft), "a time-out is no sign");
+    machine_tick(&machine, 20);
+    machine_fail(&machine, machine_sent(&machine, RAFT_VOTE, 3)->id, true);
+    cr_assert(raft_is_stranded(machine.raft));
+    machine_tick(&machine, 20);
+    machine_answer(&machine, machine_sent(&machine, RAFT_VOTE, 3)->id, vote_reply(&machine, false));
+    cr_assert_not(raft_is_stranded(machine.raft));
+    machine_free(&machine);
+}
+
+Test(raft_votes, a_leader_whose_followers_are_gone_is_stranded_until_one_fetches) {
+    struct machine machine;
+    machine_start(&machine, START_EMPTY);
+    machine_elect(&machine, false);
+    uint64_t to_other = machine_sent(&machine, RAFT_BEGIN_EPOCH, 3)->id;
+    machine_fail(&machine, machine_sent(&machine, RAFT_BEGIN_EPOCH, 2)->id, true);
+    cr_assert_not(raft_is_stranded(machine.raft));
+    machine_fail(&machine, to_other, true);
+    cr_assert(raft_is_stranded(machine.raft));
+    machine_fetch(&machine, key_of(3), 1, 1);
+    cr_assert_not(raft_is_stranded(machine.raft));
+    machine_free(&machine);
+}
+
 Test(raft_votes, a_voter_without_pre_votes_decides_the_real_one) {
     struct machine machine = at_epoch(5);
     machine_tick(&machine, FIRST_ELECTION_MS);
