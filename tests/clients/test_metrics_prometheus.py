@@ -281,6 +281,9 @@ def test_promtool_accepts_pages_and_rules(programs, cluster):
         done = subprocess.run([PROGRAMS / "promtool", "check", "metrics"],
                               input=metrics_page.text(port), capture_output=True, text=True)
         assert set(done.stderr.splitlines()) <= REMARKS, done.stderr
+    done = subprocess.run([PROGRAMS / "promtool", "check", "config",
+                           harness.ROOT / "config/prometheus.yml"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
     done = subprocess.run([PROGRAMS / "promtool", "check", "rules", RULES], capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -140,6 +140,21 @@ def test_barnabasctl_prints_what_the_tools_print(
     assert not different, f"{len(different)} of {compared} outputs differ:\n" + "\n".join(different)
 
 
+def test_a_brokers_loggers_are_altered_by_its_id_alone(only_barnabas, fresh_broker):
+    def configs(*args):
+        code, out, err = OurTools().run("kafka-configs", [
+            "--bootstrap-server", fresh_broker.bootstrap, "--entity-type", "broker-loggers",
+            "--entity-name", *args])
+        assert (code, err) == (0, ""), err
+        return out
+
+    assert configs("1", "--alter", "--add-config", "replica=DEBUG") == (
+        "Completed updating config for broker-logger 1.\n")
+    assert "  replica=DEBUG " in configs("1", "--describe")
+    configs("1", "--alter", "--delete-config", "replica")
+    assert "  replica=INFO " in configs("1", "--describe")
+
+
 UNSERVED = {
     "kafka-acls --list": "DESCRIBE_ACLS",
     "kafka-acls --add --allow-principal User:u --operation Read --topic a": "DESCRIBE_ACLS",

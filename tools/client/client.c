@@ -200,6 +200,10 @@ struct client_node *client_node(struct client *client, int32_t id) {
         return dial_any(client);
     }
     struct client_node *node = find_node(client, id);
+    struct slice none = SLICE_LIT("");
+    if (node == NULL && client_metadata(client, &none, 0) != NULL) {
+        node = find_node(client, id); /* who was only named: any broker knows the others */
+    }
     if (node == NULL) {
         errmsg_set(&client->error, "broker %d is not known to the cluster", id);
         return NULL;
