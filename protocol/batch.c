@@ -28,7 +28,8 @@ _Static_assert(AT_RECORD_COUNT + 4 == BATCH_HEADER_SIZE, "the header ends with t
 #define LENGTH_MIN_MAGIC_1 22
 #define LENGTH_MIN         (BATCH_HEADER_SIZE - BATCH_LOG_OVERHEAD)
 
-void batch_header_read(const uint8_t *data, struct batch *out) {
+/* data: at least BATCH_HEADER_SIZE bytes. Nothing is checked. */
+static void batch_header_read(const uint8_t *data, struct batch *out) {
     *out = (struct batch){
         .base_offset = (int64_t)load_be64(data + AT_BASE_OFFSET),
         .length = (int32_t)load_be32(data + AT_LENGTH),

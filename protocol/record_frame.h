@@ -137,9 +137,6 @@ static inline int64_t wrapping_add(int64_t a, int64_t b) {
     return (int64_t)((uint64_t)a + (uint64_t)b);
 }
 
-/* data: at least BATCH_HEADER_SIZE bytes. Nothing is checked. */
-void batch_header_read(const uint8_t *data, struct batch *out);
-
 /* Writes all of the header, with the CRC as in the struct. */
 void batch_header_write(uint8_t *data, const struct batch *batch);
 

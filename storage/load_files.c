@@ -14,7 +14,7 @@
 
 #define SMALL_FILE_MAX (16 << 20)
 
-int load_unlink(struct loader *loader, const char *path) {
+static int load_unlink(struct loader *loader, const char *path) {
     int result = path_unlink(loader->machine, path);
     if (result == -ENOENT) {
         return 0;

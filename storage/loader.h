@@ -31,7 +31,6 @@ MUST_CHECK int load_list_segments(struct loader *loader);
 MUST_CHECK int load_list_snapshots(struct loader *loader); /* alone */
 MUST_CHECK int load_partition_metadata(struct loader *loader);
 MUST_CHECK int load_epochs(struct loader *loader);
-MUST_CHECK int load_unlink(struct loader *loader, const char *path);
 bool load_has_snapshot(const struct loader *loader, int64_t offset);
 /* Removes segments first.. and their files from the log, newest first. */
 MUST_CHECK int load_drop_segments(struct loader *loader, int first);

@@ -174,7 +174,7 @@ void log_delete_start(struct log *log) {
 }
 
 /* Takes the `count` oldest segments out of the log; one stays. */
-void log_delete_segments(struct log *log, int count) {
+static void log_delete_segments(struct log *log, int count) {
     ASSERT(count < log->segment_count);
     if (count == 0) {
         return;

@@ -51,7 +51,8 @@ static bool parse_partition(struct slice name, struct slice *topic, int32_t *par
     return topic_name_valid(*topic);
 }
 
-bool partition_dir_parse(const char *name, struct slice *topic, int32_t *partition) {
+/* "<topic>-<partition>"; false when `name` is no partition directory's name. */
+static bool partition_dir_parse(const char *name, struct slice *topic, int32_t *partition) {
     return parse_partition(slice_str(name), topic, partition);
 }
 

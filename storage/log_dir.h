@@ -43,7 +43,6 @@ MUST_CHECK int clean_shutdown_remove(struct machine *machine, const char *dir);
 #define CHECKPOINT_RECOVERY_POINT "recovery-point-offset-checkpoint"
 #define CHECKPOINT_LOG_START      "log-start-offset-checkpoint"
 #define CHECKPOINT_HIGH_WATERMARK "replication-offset-checkpoint"
-#define CHECKPOINT_CLEANER        "cleaner-offset-checkpoint"
 
 struct checkpoint_entry {
     struct slice topic;
@@ -123,9 +122,6 @@ MUST_CHECK int log_dir_remove_tree(struct machine *machine, const char *path);
 
 /* .lock; -EAGAIN when another process has it. */
 MUST_CHECK int log_dir_lock(struct machine *machine, const char *dir, struct file **out);
-
-/* "<topic>-<partition>"; false when `name` is no partition directory's name. */
-bool partition_dir_parse(const char *name, struct slice *topic, int32_t *partition);
 
 /* 1-249 characters of [a-zA-Z0-9._-], neither "." nor "..". */
 bool topic_name_valid(struct slice name);

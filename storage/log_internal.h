@@ -118,12 +118,10 @@ void log_sync_step(struct log *log); /* delivers waiters, starts what is due */
 void log_sync_truncated(struct log *log, int64_t end_offset);
 void log_sync_free(struct log *log);
 void log_add_seal(struct log *log, int64_t offset);
-void log_cancel_waiters(struct log *log, int error);
 MUST_CHECK int log_sync_now(struct log *log); /* blocks; while loading */
 void log_close_step(struct log *log);
 
 /* log_delete.c */
-void log_delete_segments(struct log *log, int count);
 void log_delete_start(struct log *log);
 void log_delete_free(struct log *log);
 void log_cut_unsynced(struct log *log); /* blocks briefly; a failure fails the log */

@@ -319,7 +319,7 @@ static void deliver_waiters(struct log *log) {
     }
 }
 
-void log_cancel_waiters(struct log *log, int error) {
+static void log_cancel_waiters(struct log *log, int error) {
     while (!list_empty(&log->waiters)) {
         struct log_waiter *waiter = LIST_FIRST(&log->waiters, struct log_waiter, link);
         list_remove(&waiter->link);

@@ -62,7 +62,9 @@ static bool parse_voter(const char *begin, const char *end, struct format_voter 
     return at + 1 < end && parse_address(at + 1, end, out);
 }
 
-bool format_voters_parse(const char *text, struct format_options *out, struct errmsg *errmsg) {
+/* "id@host:port:directory", separated by commas; hosts of IPv6 in brackets. */
+static bool format_voters_parse(const char *text, struct format_options *out,
+                                struct errmsg *errmsg) {
     out->voter_count = 0;
     for (const char *begin = text;;) {
         const char *end = strchrnul(begin, ',');

@@ -30,9 +30,6 @@ struct format_options {
 /* False with errmsg when the command line is wrong. Texts of `out` point into argv. */
 bool format_options_parse(int argc, char **argv, struct format_options *out, struct errmsg *errmsg);
 
-/* "id@host:port:directory", separated by commas; hosts of IPv6 in brackets. */
-bool format_voters_parse(const char *text, struct format_options *out, struct errmsg *errmsg);
-
 /* The level of metadata.version of a release: "4.3-IV0", or "4.3" for its last one; -1: unknown. */
 int16_t release_level(const char *release);
 

@@ -16,7 +16,8 @@ static const struct image_endpoint *endpoint(const struct image_broker *broker,
     return NULL;
 }
 
-bool broker_is_alive(const struct image *image, int32_t id, const char *listener) {
+/* Whether clients of the listener can use it: not fenced, and an endpoint there. */
+static bool broker_is_alive(const struct image *image, int32_t id, const char *listener) {
     const struct image_broker *broker = image_broker(image, id);
     return broker != NULL && !broker->fenced && endpoint(broker, listener) != NULL;
 }

@@ -19,9 +19,6 @@ struct request;
 #define CLUSTER_OPERATIONS_ALL 8096
 #define OPERATIONS_NOT_ASKED   INT32_MIN
 
-/* Whether clients of the listener can use it: not fenced, and an endpoint there. */
-bool broker_is_alive(const struct image *image, int32_t id, const char *listener);
-
 /* A random alive broker, named to clients as the controller: requests to it are forwarded. -1 when
  * there is none. */
 int32_t any_alive_broker(const struct request *request);

@@ -57,11 +57,6 @@ void broker_config_apply(struct broker_config *config, const struct image *image
     config_values_derive(&config->values);
 }
 
-bool broker_config_bool(const struct broker_config *config, enum config_id id) {
-    ASSERT(config_key(id)->type == CONFIG_TYPE_BOOLEAN);
-    return config->values.slots[id].number.boolean;
-}
-
 int64_t broker_config_int(const struct broker_config *config, enum config_id id) {
     ASSERT(config_key(id)->type == CONFIG_TYPE_INT || config_key(id)->type == CONFIG_TYPE_LONG ||
            config_key(id)->type == CONFIG_TYPE_SHORT);

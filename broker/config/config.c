@@ -26,7 +26,7 @@
 /* Keys with these prefixes are about single listeners or plug-ins. */
 #define LISTENER_PREFIX "listener.name."
 
-void config_note(struct config *config, const char *key, const char *text) {
+static void config_note(struct config *config, const char *key, const char *text) {
     for (int i = 0; i < config->note_count; i++) {
         if (strcmp(config->notes[i].key, key) == 0) {
             config->notes[i].text = text;
@@ -265,11 +265,6 @@ int64_t config_int(const struct config *config, enum config_id id) {
     ASSERT(config_key(id)->type == CONFIG_TYPE_INT || config_key(id)->type == CONFIG_TYPE_LONG ||
            config_key(id)->type == CONFIG_TYPE_SHORT);
     return config->values.slots[id].number.integer;
-}
-
-double config_double(const struct config *config, enum config_id id) {
-    ASSERT(config_key(id)->type == CONFIG_TYPE_DOUBLE);
-    return config->values.slots[id].number.real;
 }
 
 struct slice config_string(const struct config *config, enum config_id id) {

@@ -50,7 +50,6 @@ void config_log_warnings(const struct config *config, struct machine *machine);
 /* Effective static value; the type must be the key's. Strings are null when the key is unset. */
 bool config_bool(const struct config *config, enum config_id id);
 int64_t config_int(const struct config *config, enum config_id id); /* int, short, long */
-double config_double(const struct config *config, enum config_id id);
 struct slice config_string(const struct config *config, enum config_id id);
 bool config_is_set(const struct config *config, enum config_id id);
 
@@ -125,7 +124,6 @@ void broker_config_free(struct broker_config *config);
 /* Recomputes from the image's BROKER resources ("" and this node's id). */
 void broker_config_apply(struct broker_config *config, const struct image *image);
 
-bool broker_config_bool(const struct broker_config *config, enum config_id id);
 int64_t broker_config_int(const struct broker_config *config, enum config_id id);
 struct slice broker_config_string(const struct broker_config *config, enum config_id id);
 

@@ -29,10 +29,6 @@ MUST_CHECK bool config_values_set(struct config_values *values, enum config_id i
 /* Numbers of keys without text out of their fallbacks (log.retention.ms from minutes, hours). */
 void config_values_derive(struct config_values *values);
 
-/* What a key that is not set takes over from its fallbacks, in its own unit. False when none is
- * set either and it has no number. */
-bool config_values_fallback(const struct config_values *values, enum config_id id, int64_t *out);
-
 /* What a file or an override sets for one listener: listener.name.<listener>.<key>. */
 struct config_listener_value {
     struct slice name; /* the whole one */
@@ -74,8 +70,6 @@ struct config {
     int note_cap;
     char *meaningless; /* names of keys without meaning here, for one line; NULL for none */
 };
-
-void config_note(struct config *config, const char *key, const char *text);
 
 /* Parse listeners, advertised.listeners, the protocol map and the controller's names. -EINVAL. */
 MUST_CHECK int config_parse_listeners(struct config *config, struct machine *machine,

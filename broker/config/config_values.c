@@ -42,7 +42,10 @@ static int64_t unit_of(enum config_id fallback) {
     }
 }
 
-bool config_values_fallback(const struct config_values *values, enum config_id id, int64_t *out) {
+/* What a key that is not set takes over from its fallbacks, in its own unit. False when none is
+ * set either and it has no number. */
+static bool config_values_fallback(const struct config_values *values, enum config_id id,
+                                   int64_t *out) {
     int count;
     const enum config_id *fallbacks = config_fallbacks(id, &count);
     for (int i = 0; i < count; i++) {

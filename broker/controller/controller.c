@@ -452,10 +452,6 @@ int64_t controller_applied_offset(const struct controller *controller) {
     return controller->applied;
 }
 
-bool controller_caught_up(const struct controller *controller) {
-    return controller->caught_up;
-}
-
 bool controller_active(const struct controller *controller) {
     return controller->active;
 }

@@ -35,7 +35,6 @@ void controller_start(struct controller *controller, const char *metadata_dir,
 
 /* Everything up to here is applied on every shard. */
 int64_t controller_applied_offset(const struct controller *controller);
-bool controller_caught_up(const struct controller *controller);
 
 /* Whether this node is the active controller. */
 bool controller_active(const struct controller *controller);

@@ -120,7 +120,8 @@ enum kafka_error coordinator_available(const struct coordinator *coordinator) {
 
 /* ---- Appending ------------------------------------------------------------------------------- */
 
-enum kafka_error coordinator_append_error(enum kafka_error error) {
+/* What an append's failure means for who asked. */
+static enum kafka_error coordinator_append_error(enum kafka_error error) {
     switch (error) {
     case ERROR_UNKNOWN_TOPIC_OR_PARTITION:
     case ERROR_UNKNOWN_TOPIC_ID:

@@ -93,9 +93,6 @@ void coordinator_append(struct coordinator *coordinator, struct coordinator_appe
                         struct record_writer *writer, struct group *group,
                         void (*done)(struct coordinator_append *append));
 
-/* What an append's failure means for who asked. */
-enum kafka_error coordinator_append_error(enum kafka_error error);
-
 /* Waits for everything that is under way now; `fn` is called later. False, and no call, when there
  * is nothing under way. */
 struct coordinator_wait {
@@ -117,13 +114,11 @@ struct tombstones *tombstones_new(struct coordinator *coordinator,
 void tombstones_add_offset(struct tombstones *tombstones, struct slice group_id, struct slice topic,
                            int32_t partition);
 
-/* The group (EMPTY, without appends under way, all its offsets added before) becomes DEAD and goes
- * when the batch is committed; it is EMPTY again when the batch failed. */
-void tombstones_add_group(struct tombstones *tombstones, struct group *group);
-void tombstones_send(struct tombstones *tombstones);
-
-/* Adds the group's offsets and the group. */
+/* Adds the group's offsets and the group (EMPTY, without appends under way). It becomes DEAD and
+ * goes when the batch is committed; it is EMPTY again when the batch failed. */
 void tombstones_add_whole_group(struct tombstones *tombstones, struct group *group);
+
+void tombstones_send(struct tombstones *tombstones);
 
 /* ---- Maintenance ----------------------------------------------------------------------------- */
 

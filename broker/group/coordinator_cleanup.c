@@ -117,7 +117,7 @@ void tombstones_add_offset(struct tombstones *tombstones, struct slice group_id,
     record_write_offset_tombstone(&tombstones->writer, group_id, topic, partition);
 }
 
-void tombstones_add_group(struct tombstones *tombstones, struct group *group) {
+static void tombstones_add_group(struct tombstones *tombstones, struct group *group) {
     ASSERT(group->state == GROUP_EMPTY && group->writes == 0);
     need_batch(tombstones);
     record_write_group_tombstone(&tombstones->writer, group->id);

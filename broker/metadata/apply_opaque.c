@@ -31,7 +31,8 @@ static struct image_opaque *opaque_find(const struct image *image, int type, str
     return NULL;
 }
 
-void opaque_set(struct image *image, int type, struct slice key, struct slice value) {
+/* Keeps `value` under the key of its object in place of what was there. Both are copied. */
+static void opaque_set(struct image *image, int type, struct slice key, struct slice value) {
     struct image_opaque *opaque = opaque_find(image, type, key);
     if (opaque == NULL) {
         opaque = NEW(struct image_opaque);
@@ -44,7 +45,7 @@ void opaque_set(struct image *image, int type, struct slice key, struct slice va
     opaque->value = image_dup(value);
 }
 
-void opaque_remove(struct image *image, int type, struct slice key) {
+static void opaque_remove(struct image *image, int type, struct slice key) {
     struct image_opaque *opaque = opaque_find(image, type, key);
     if (opaque != NULL) {
         hmap_remove(&image->opaque, &opaque->node);

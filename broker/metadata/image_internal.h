@@ -63,10 +63,6 @@ bool apply_config(struct image *image, const struct config_record *record,
 bool apply_feature_level(struct image *image, const struct feature_level_record *record,
                          struct image_changes *changes);
 
-/* Keeps `value` under the key of its object, or drops what was there. `key` is copied. */
-void opaque_set(struct image *image, int type, struct slice key, struct slice value);
-void opaque_remove(struct image *image, int type, struct slice key);
-
 /* Records of a kind that is kept as it is: `message` is the decoded record. */
 void apply_opaque(struct image *image, int type, const void *message, struct slice value);
 

@@ -1,6 +1,6 @@
 /*
  * The counters of a shard: plain integers that only its thread touches. Whoever does something that
- * is counted adds to them; metrics_part_collect() (part.h) copies them when they are asked for.
+ * is counted adds to them; part_collect() (part.h) copies them when they are asked for.
  *
  * Counters only grow, from the start of the process.
  */

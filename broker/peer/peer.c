@@ -501,10 +501,6 @@ void peer_set_address(struct peer *peer, const char *host, int port) {
     deferred_schedule(&peer->deferred);
 }
 
-bool peer_connected(const struct peer *peer) {
-    return peer->state == PEER_READY;
-}
-
 void peer_call(struct peer *peer, struct peer_call *call) {
     ASSERT(call->peer == NULL && call->fn != NULL && call->build != NULL);
     int64_t now_ms = shard_now_ms(peer->shard);

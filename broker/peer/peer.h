@@ -66,8 +66,6 @@ void peer_free(struct peer *peer);
  * once. */
 void peer_set_address(struct peer *peer, const char *host, int port);
 
-bool peer_connected(const struct peer *peer);
-
 struct frame;
 
 struct peer_answer {

@@ -682,10 +682,6 @@ void metadata_log_bootstrap(const struct quorum *quorum, const struct slice **va
     *count = quorum->has_records ? 0 : quorum->bootstrap_values.count;
 }
 
-struct uuid metadata_log_directory_id(const struct quorum *quorum) {
-    return quorum->self.key.directory_id;
-}
-
 int16_t metadata_log_kraft_version(const struct quorum *quorum) {
     return voter_history_kraft_version(&quorum->voters);
 }

@@ -58,7 +58,6 @@ void metadata_log_snapshot(struct quorum *quorum, const struct record_list *valu
                            int64_t last_offset, int32_t epoch);
 
 /* For DescribeQuorum. */
-struct uuid metadata_log_directory_id(const struct quorum *quorum);
 int16_t metadata_log_kraft_version(const struct quorum *quorum);
 
 #endif

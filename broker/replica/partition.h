@@ -10,8 +10,8 @@
  * passed the batch. A follower's high watermark is what its leader last told.
  *
  * Nothing is called from inside an append: a partition whose state moved is put on the manager's
- * list, and at the end of the turn the list is drained once (replica_drain.c): produces that are
- * committed are ended, fetches that have enough are woken.
+ * list, and at the end of the turn the list is drained once (replica_manager_drain): produces that
+ * are committed are ended, fetches that have enough are woken.
  */
 #ifndef BROKER_REPLICA_PARTITION_H
 #define BROKER_REPLICA_PARTITION_H

@@ -133,7 +133,8 @@ static void client_handle_next(struct client *client) {
     client_handle_frame(client, exchange, frame);
 }
 
-void client_dispatch(struct client *client) {
+/* Starts what may start now. */
+static void client_dispatch(struct client *client) {
     if (client->dispatching) {
         return; /* a handler that answers at once ends up here again: the loop below goes on */
     }
@@ -204,7 +205,6 @@ static void on_open(struct conn *conn, void *ctx) {
     turn_member_init(&client->member);
     list_append(&client->shard->clients, &client->link);
     conn_set_data(conn, client);
-    atomic_fetch_add(&listener->server->connection_count, 1);
 }
 
 static void on_frame(struct conn *conn, struct exchange *exchange, struct frame *frame, void *ctx) {
@@ -266,7 +266,6 @@ static void on_close(struct conn *conn, const char *reason, void *ctx) {
         exchange_done(queued->exchange);
         free(queued);
     }
-    atomic_fetch_sub(&client->listener->server->connection_count, 1);
     ASSERT(!client->dispatching);
     turn_member_leave(&client->member);
     if (client->watched) {
@@ -433,10 +432,6 @@ int server_listener_port(const struct server *server, const char *name) {
 
 void server_config_changed(struct server *server) {
     server_limits_apply(server->limits);
-}
-
-int server_connection_count(const struct server *server) {
-    return atomic_load(&server->connection_count);
 }
 
 int server_shard_connections(const struct server_shard *shard, int listener) {

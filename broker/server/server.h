@@ -45,9 +45,6 @@ int server_listener_port(const struct server *server, const char *name);
 /* The broker's configuration on shard 0 has changed. */
 void server_config_changed(struct server *server);
 
-/* Connections of all listeners and shards; any thread (telemetry). */
-int server_connection_count(const struct server *server);
-
 /* Connections of the node's listener of that index (config_listener_at) on this shard. */
 int server_shard_connections(const struct server_shard *shard, int listener);
 

@@ -41,7 +41,6 @@ struct server {
     struct node *node;
     struct server_listener *listeners;
     int listener_count;
-    atomic_int connection_count;
     atomic_uint_fast64_t last_connection_id;
     void (*connection_closed)(void *ctx, uint64_t connection_id);
     void *connection_closed_ctx;
@@ -96,9 +95,6 @@ struct client {
     bool dispatching;       /* client_dispatch() is on the stack */
     bool closing;
 };
-
-/* Starts what may start now. */
-void client_dispatch(struct client *client);
 
 /* A request that was being handled has ended. */
 void client_request_ended(struct client *client);

@@ -351,7 +351,7 @@ static void copy_entries(struct disk *disk, const struct entries *from, struct e
     }
 }
 
-/* The copy of an inode, made once; `copy` holds a reference until forget_copies(). */
+/* The copy of an inode, made once; `copy` holds a reference until forget_copy(). */
 static struct inode *copy_inode(struct disk *disk, struct inode *from) {
     if (from->copy != NULL) {
         return from->copy;

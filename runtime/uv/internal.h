@@ -76,9 +76,6 @@ struct machine {
     atomic_int frame_memory_waiters;
 };
 
-/* The shard that the calling thread carries, or NULL. */
-struct shard *shard_current(void);
-
 /* worker.c */
 void workers_start(struct workers *workers, int count);
 /* After what is running; drops what is queued. Work may still be submitted, and is never run. */

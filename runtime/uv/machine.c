@@ -21,10 +21,6 @@ static const int SIGNALS[MACHINE_SIGNAL_COUNT] = {SIGTERM, SIGINT, SIGHUP};
 
 static _Thread_local struct shard *current_shard;
 
-struct shard *shard_current(void) {
-    return current_shard;
-}
-
 struct shard_core *shard_core(struct shard *shard) {
     return &shard->core;
 }

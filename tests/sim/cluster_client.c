@@ -46,8 +46,6 @@ struct lane {
     int64_t producer_id;  /* -1: not yet */
     int64_t next;         /* number of the record under way, or offset to fetch */
     bool resting;         /* paused, with nothing on its way */
-    int64_t last_ack_us;
-    int64_t longest_gap_us;
     int64_t values[RECORDS_MAX]; /* producer: offset by number; consumer: number by offset */
 };
 
@@ -194,11 +192,6 @@ static void id_told(void *ctx, const void *answer) {
 }
 
 static void acknowledged(struct lane *lane, int64_t offset) {
-    int64_t now_us = sim_now_us(lane->owner->world->sim);
-    if (now_us - lane->last_ack_us > lane->longest_gap_us) {
-        lane->longest_gap_us = now_us - lane->last_ack_us;
-    }
-    lane->last_ack_us = now_us;
     lane->values[lane->next++] = offset;
     lane->values[lane->next] = NOT_SENT;
     later(lane, PAUSE_MS);
@@ -258,7 +251,6 @@ static void produce_step(struct lane *lane) {
     bool between = lane->values[lane->next] == NOT_SENT;
     lane->resting = between && (lane->owner->paused || lane->next == RECORDS_MAX - 1);
     if (lane->resting) {
-        lane->last_ack_us = sim_now_us(lane->owner->world->sim);
         later(lane, PAUSE_MS);
     } else if (lane->producer_id < 0) {
         struct init_producer_id_request request;
@@ -358,7 +350,6 @@ static void lane_start(struct lane *lane, struct cluster_client *owner, enum rol
     lane->leader = -1;
     lane->producer_id = -1;
     lane->values[0] = NOT_SENT;
-    lane->last_ack_us = sim_now_us(owner->world->sim);
     timer_init(&lane->timer, shard, on_timer);
     for (int i = 0; i < CLUSTER_NODES; i++) {
         sim_client_init(&lane->nodes[i], shard, cluster_host(i), CLUSTER_PORT);
@@ -444,21 +435,6 @@ int64_t cluster_client_acknowledged(const struct cluster_client *client) {
         sum += client->producers[i].next;
     }
     return sum;
-}
-
-int64_t cluster_client_longest_gap_ms(struct cluster_client *client) {
-    int64_t longest = 0;
-    for (int i = 0; i < CLUSTER_PARTITIONS; i++) {
-        if (client->producers[i].longest_gap_us > longest) {
-            longest = client->producers[i].longest_gap_us;
-        }
-        client->producers[i].longest_gap_us = 0;
-    }
-    return longest / 1000;
-}
-
-int cluster_client_leader(const struct cluster_client *client, int partition) {
-    return client->producers[partition].leader;
 }
 
 bool cluster_client_in_sync(const struct cluster_client *client) {

@@ -26,13 +26,8 @@ void cluster_client_pause(struct cluster_client *client, bool paused);
 /* Nothing is on its way, and consumers have all that was acknowledged. */
 bool cluster_client_idle(const struct cluster_client *client);
 
-/* Acknowledged records of all partitions; the longest time without one of a partition since the
- * last call. */
+/* Acknowledged records of all partitions. */
 int64_t cluster_client_acknowledged(const struct cluster_client *client);
-int64_t cluster_client_longest_gap_ms(struct cluster_client *client);
-
-/* Node (from 0) that was the leader when a client last asked; -1. */
-int cluster_client_leader(const struct cluster_client *client, int partition);
 
 /* Whether all three replicas of every partition are in sync, as last told; asked again and again.
  */

@@ -163,7 +163,7 @@ static int by_place(const void *a, const void *b) {
     return order != 0 ? order : (x->partition > y->partition) - (x->partition < y->partition);
 }
 
-void committed_sort(struct committed_list *list) {
+static void committed_sort(struct committed_list *list) {
     if (list->count > 0) {
         qsort(list->items, list->count, sizeof(*list->items), by_place);
     }

@@ -68,6 +68,4 @@ size_t group_assignment(struct client *client,
                         const struct describe_groups_response_described_group_member *member,
                         struct member_partition **out);
 
-void committed_sort(struct committed_list *list);
-
 #endif

@@ -179,7 +179,8 @@ static size_t utf8_len(struct slice s) {
     return len <= s.len && slice_is_utf8(slice_make(s.data, len)) ? len : 0;
 }
 
-void json_string_append(struct slice s, struct buffer *out) {
+/* Appends a JSON string; bytes that are no UTF-8 become U+FFFD. null: null. */
+static void json_string_append(struct slice s, struct buffer *out) {
     if (slice_is_null(s)) {
         buffer_append_str(out, "null");
         return;

@@ -34,9 +34,6 @@ void record_format_print(const struct record_format *format, struct slice topic,
 /* Resolves the escapes alone, as of delimiters; false when one is broken. */
 bool unescape(const char *text, struct buffer *out);
 
-/* Appends a JSON string; bytes that are no UTF-8 become U+FFFD. null: null. */
-void json_string_append(struct slice s, struct buffer *out);
-
 /* Appends one line of JSON with the fields of kcat's -J. */
 void record_json_print(struct slice topic, int32_t partition, int32_t broker, bool log_append_time,
                        const struct record *record, struct buffer *out);

@@ -468,16 +468,6 @@ void world_sync(int topic, int32_t index, int result) {
     world_settle();
 }
 
-void world_sync_all(void) {
-    for (int i = 0; i < WORLD_TOPICS; i++) {
-        for (int32_t j = 0; j < WORLD_PARTITIONS_MAX; j++) {
-            if (world.logs[i][j] != NULL) {
-                world_sync(i, j, 0);
-            }
-        }
-    }
-}
-
 static void tell_change(int topic, enum image_change_kind kind) {
     struct image_change change = {.kind = kind, .topic_id = world.topics[topic].id};
     struct image_delta delta = {.changes = &change, .count = 1};

@@ -125,7 +125,6 @@ struct partition *world_partition(int topic, int32_t index);
 
 /* Ends the sync that a log's waiters wait for, with a result. */
 void world_sync(int topic, int32_t index, int result);
-void world_sync_all(void);
 void world_delete_topic(int topic);
 
 /* The brokers of the image are others. */
