@@ -456,6 +456,27 @@ void quorum_world_propose(struct quorum_world *world, int count) {
     }
 }
 
+struct quorum_node *quorum_world_lose_disk(struct quorum_world *world) {
+    struct quorum_node *lost = quorum_world_follower(world);
+    quorum_node_kill(lost);
+    quorum_node_lose_disk(lost);
+    quorum_node_start(lost);
+    return lost;
+}
+
+void quorum_world_check_no_vote(struct quorum_world *world, const struct quorum_node *lost) {
+    const struct quorum_node *led = quorum_world_leader(world);
+    for (int i = 0; i < QUORUM_VOTERS; i++) {
+        struct quorum_node *node = &world->nodes[i];
+        if (node != lost && node != led) {
+            quorum_node_kill(node);
+            sim_run(world->sim, 8000, NULL);
+            cr_assert_null(quorum_world_leader(world), "one voter of three leads");
+            quorum_node_start(node);
+        }
+    }
+}
+
 void quorum_world_snapshot(struct quorum_world *world) {
     for (int i = 0; i < world->count; i++) {
         if (world->nodes[i].quorum != NULL) {

@@ -101,6 +101,13 @@ int64_t quorum_world_elect(struct quorum_world *world, const struct quorum_node 
 /* Proposes so many values to whoever leads, and waits until all that run have them. */
 void quorum_world_propose(struct quorum_world *world, int count);
 
+/* A follower comes back with an empty disk. */
+struct quorum_node *quorum_world_lose_disk(struct quorum_world *world);
+
+/* Asserts that nobody leads when one of the other voters that follow is away: `lost` may have the
+ * records, but its vote and its disk do not count. */
+void quorum_world_check_no_vote(struct quorum_world *world, const struct quorum_node *lost);
+
 /* A snapshot of each node that runs. */
 void quorum_world_snapshot(struct quorum_world *world);
 

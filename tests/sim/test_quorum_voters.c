@@ -14,23 +14,10 @@ static int voter_count(const struct quorum_node *node) {
 
 Test(quorum_voters, a_voter_that_lost_its_disk_is_another_one) {
     struct quorum_world *world = quorum_world_begin(&(struct quorum_world_options){.seed = 7}, 10);
-    struct quorum_node *lost = quorum_world_follower(world);
-    quorum_node_kill(lost);
-    quorum_node_lose_disk(lost);
-    quorum_node_start(lost);
+    struct quorum_node *lost = quorum_world_lose_disk(world);
     quorum_world_propose(world, 5);
     cr_assert_eq(voter_count(lost), 3);
-    /* It has the records, but its vote and its disk do not count. */
-    const struct quorum_node *led = quorum_world_leader(world);
-    for (int i = 0; i < QUORUM_VOTERS; i++) {
-        struct quorum_node *node = &world->nodes[i];
-        if (node != lost && node != led) {
-            quorum_node_kill(node);
-            sim_run(world->sim, 8000, NULL);
-            cr_assert_null(quorum_world_leader(world), "one voter of three leads");
-            quorum_node_start(node);
-        }
-    }
+    quorum_world_check_no_vote(world, lost);
     cr_assert_eq(quorum_world_add_voter(world, lost->id, 1), ERROR_DUPLICATE_VOTER);
     cr_assert_eq(quorum_world_remove_voter(world, lost->id, 0), ERROR_NONE);
     quorum_world_propose(world, 1);
@@ -111,10 +98,7 @@ Test(quorum_voters, a_node_stops_while_it_asks_a_new_voter) {
 Test(quorum_voters, controllers_join_by_themselves) {
     struct quorum_world *world = quorum_world_begin(
         &(struct quorum_world_options){.seed = 8, .observers = 1, .joins = true}, 10);
-    struct quorum_node *lost = quorum_world_follower(world);
-    quorum_node_kill(lost);
-    quorum_node_lose_disk(lost);
-    quorum_node_start(lost);
+    struct quorum_node *lost = quorum_world_lose_disk(world);
     sim_run(world->sim, 10000, NULL);
     quorum_world_propose(world, 1);
     for (int i = 0; i < world->count; i++) {
