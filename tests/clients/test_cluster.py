@@ -5,6 +5,7 @@ Runs against Apache Kafka with --broker kafka; --cluster-quorum static for contr
 """
 
 import json
+import subprocess
 import threading
 import time
 
@@ -353,6 +354,49 @@ def test_a_move_is_throttled_and_the_throttle_is_taken_away(cluster, admin, topi
     assert "throttled" not in configs(cluster, "brokers", new[0])
     assert "throttled.replicas=0:" not in configs(cluster, "topics", topic)
     assert len(read(cluster, topic, (size >> 16) + 100)) == (size >> 16) + 100
+
+
+def without_java(cluster, name, *args):
+    done = subprocess.run(
+        [name + ".sh", "--bootstrap-server", cluster.bootstrap, *map(str, args)],
+        executable=harness.BARNABAS.parent / "barnabasctl", capture_output=True, text=True,
+        timeout=120)  # fmt: skip
+    return done.stdout
+
+
+def test_moves_are_begun_told_and_cancelled_without_a_jvm(cluster, admin, topic, java_tools, tmp_path):
+    """What barnabasctl prints as kafka-reassign-partitions is what Kafka's tool prints."""
+    create(cluster, admin, topic, replicas=2)
+    assert set(send(producer(cluster), topic, [bytes(1 << 16)] * 128)) == {None}
+    old = cluster.partition(topic, 0).replicas
+    new = [next(i for i in cluster.ids if i not in old), old[0]]
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps({"version": 1, "partitions": [
+        {"topic": topic, "partition": 0, "replicas": new}]}))
+    args = ["kafka-reassign-partitions", "--reassignment-json-file", plan]
+    try:
+        assert "Successfully started" in without_java(cluster, *args, "--execute", "--throttle", 10000)
+        assert f"leader.replication.throttled.replicas=0:{old[0]},0:{old[1]}" in configs(
+            cluster, "topics", topic) or old != sorted(old)
+        assert f"follower.replication.throttled.replicas=0:{new[0]}" in configs(cluster, "topics", topic)
+        for rest in (["--list"], ["--reassignment-json-file", plan, "--verify"],
+                     ["--reassignment-json-file", plan, "--execute"]):
+            ours = without_java(cluster, "kafka-reassign-partitions", *rest)
+            assert ours == tool(cluster, "kafka-reassign-partitions", *rest, check=False)
+        assert "Successfully cancelled partition reassignment for: " in without_java(
+            cluster, *args, "--cancel")
+        assert "No partition reassignments found." in without_java(
+            cluster, "kafka-reassign-partitions", "--list")
+        assert "throttled" not in configs(cluster, "brokers", new[0])
+    finally:
+        without_java(cluster, *args, "--cancel")
+    topics = tmp_path / "topics.json"
+    topics.write_text(json.dumps({"version": 1, "topics": [{"topic": topic}]}))
+    text = without_java(cluster, "kafka-reassign-partitions", "--generate",
+                        "--topics-to-move-json-file", topics, "--broker-list", "1,2,3")
+    proposed = json.loads(text.split("Proposed partition reassignment configuration\n")[1])
+    replicas = proposed["partitions"][0]["replicas"]
+    assert len(set(replicas)) == 2 and set(replicas) <= set(cluster.ids)
 
 
 def test_features_and_the_cluster_id_are_told(cluster, java_tools):

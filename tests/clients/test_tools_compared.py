@@ -42,7 +42,7 @@ def perform(script, broker, runner, directory, settle):
         for step in script:
             outputs.append([])
             if step.line.startswith("@ "):
-                actions.run(step.line)
+                actions.run(step.line.replace("%D", str(broker.data)))
             elif step.line:
                 tool, args, stdin = step.command()
                 for place, name in places[:3]:

@@ -85,6 +85,7 @@ int kafka_features(struct kafka_call *call);
 int kafka_storage(struct kafka_call *call);
 int kafka_dump_log(struct kafka_call *call);
 int kafka_leader_election(struct kafka_call *call);
+int kafka_reassign_partitions(struct kafka_call *call);
 
 extern const struct option_spec kafka_topics_options[];
 extern const struct option_spec kafka_console_producer_options[];
@@ -102,5 +103,6 @@ extern const struct option_spec kafka_metadata_quorum_options[];
 extern const struct option_spec kafka_features_options[];
 extern const struct option_spec kafka_dump_log_options[];
 extern const struct option_spec kafka_leader_election_options[];
+extern const struct option_spec kafka_reassign_partitions_options[];
 
 #endif
