@@ -26,6 +26,9 @@ int32_t any_alive_broker(const struct request *request) {
     const struct image *image = request->at->image;
     uint64_t seen = 0;
     int32_t chosen = -1;
+    if (broker_is_alive(image, request->at->node->id, request->listener_name)) {
+        return request->at->node->id;
+    }
     LIST_FOREACH(it, &image->brokers) {
         const struct image_broker *broker = CONTAINER_OF(it, struct image_broker, link);
         if (broker_is_alive(image, broker->id, request->listener_name) &&

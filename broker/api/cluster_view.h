@@ -19,8 +19,9 @@ struct request;
 #define CLUSTER_OPERATIONS_ALL 8096
 #define OPERATIONS_NOT_ASKED   INT32_MIN
 
-/* A random alive broker, named to clients as the controller: requests to it are forwarded. -1 when
- * there is none. */
+/* Who is named to clients as the controller, since any broker forwards what is asked of it: this
+ * one, which the client reaches, else a random alive one. Kafka names a random one always, which
+ * may have died a moment ago, and clients that wait for it wait for long. -1 when there is none. */
 int32_t any_alive_broker(const struct request *request);
 
 /* The state of a partition as clients see it. */

@@ -25,15 +25,6 @@ typedef struct update_features_request_feature_update_key feature_update;
 
 /* ---- Who supports what ----------------------------------------------------------------------- */
 
-static bool supported_here(struct slice name, int16_t level) {
-    for (const struct supported_feature *it = supported_features; it->name != NULL; it++) {
-        if (slice_equal_str(name, it->name)) {
-            return level == 0 || (level >= it->min_level && level <= it->max_level);
-        }
-    }
-    return false;
-}
-
 static bool supported_by_broker(const struct image_broker *broker, struct slice name,
                                 int16_t level) {
     for (int32_t i = 0; i < broker->feature_count; i++) {
@@ -66,7 +57,7 @@ static bool supported_by_controller(struct arena *arena, struct slice value, str
 }
 
 static struct verdict check_support(const struct decision *d, struct slice name, int16_t level) {
-    if (!supported_here(name, level)) {
+    if (!feature_supported(name, level)) {
         return verdict_printf(d, ERROR_INVALID_UPDATE_VERSION,
                               "Level %d of feature %.*s is not supported by this controller", level,
                               SLICE_ARG(name));

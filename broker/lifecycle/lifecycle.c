@@ -237,12 +237,26 @@ static const char *refusal(enum kafka_error error) {
     case ERROR_INCONSISTENT_CLUSTER_ID:
         return "the controller belongs to another cluster";
     case ERROR_UNSUPPORTED_VERSION:
-        return "the cluster uses features that this release does not know";
+        return "the cluster uses features that this release does not serve";
     case ERROR_INVALID_REGISTRATION:
         return "the registration is not valid; a log dir of another broker, perhaps";
     default:
         return NULL;
     }
+}
+
+/* Behind the reason: those features, as far as the metadata tells them; in the arena. */
+static const char *features_not_served(struct lifecycle *lifecycle, enum kafka_error error) {
+    const char *text = "";
+    LIST_FOREACH(it, &lifecycle->node->shards[0].image->features) {
+        const struct image_feature *feature = CONTAINER_OF(it, struct image_feature, link);
+        if (error == ERROR_UNSUPPORTED_VERSION && feature->level != 0 &&
+            !feature_supported(feature->name, feature->level)) {
+            text = arena_printf(&lifecycle->arena, "%s %.*s=%d", text, SLICE_ARG(feature->name),
+                                feature->level);
+        }
+    }
+    return text[0] == '\0' ? "" : arena_printf(&lifecycle->arena, ":%s", text);
 }
 
 static void registration_refused(struct lifecycle *lifecycle, enum kafka_error error) {
@@ -252,8 +266,9 @@ static void registration_refused(struct lifecycle *lifecycle, enum kafka_error e
     lifecycle->last_error = error;
     const char *reason = refusal(error);
     if (reason != NULL && lifecycle->state == LIFECYCLE_REGISTERING) {
-        errmsg_set(lifecycle->errmsg, "this broker was not registered: %s (error %d)", reason,
-                   error);
+        errmsg_set(lifecycle->errmsg, "this broker was not registered: %s%s (error %d)", reason,
+                   features_not_served(lifecycle, error), error);
+        arena_reset(&lifecycle->arena);
         registration_end(lifecycle, -EINVAL);
         return;
     }

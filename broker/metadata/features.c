@@ -14,6 +14,15 @@ const struct supported_feature supported_features[] = {
     {NULL, 0, 0},
 };
 
+bool feature_supported(struct slice name, int16_t level) {
+    for (const struct supported_feature *it = supported_features; it->name != NULL; it++) {
+        if (slice_equal_str(name, it->name)) {
+            return level == 0 || (level >= it->min_level && level <= it->max_level);
+        }
+    }
+    return false;
+}
+
 /* Those that brought new records or fields: 3.4-IV0, 3.5-IV2, 3.6-IV1, 3.6-IV2, 3.7-IV0, 3.7-IV2,
  * 4.0-IV1 and 4.3-IV0. */
 static const int16_t changed[] = {8, 11, 13, 14, 15, 17, 23, 30};

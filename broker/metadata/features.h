@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/slice.h"
+
 #define FEATURE_METADATA_VERSION "metadata.version"
 #define FEATURE_KRAFT_VERSION    "kraft.version"
 #define FEATURE_ELR              "eligible.leader.replicas.version"
@@ -32,5 +34,8 @@ struct supported_feature {
 
 /* In order of names; NULL name ends the table. */
 extern const struct supported_feature supported_features[];
+
+/* Whether the level of a feature is among them; 0 is, of those that are listed. */
+bool feature_supported(struct slice name, int16_t level);
 
 #endif
