@@ -46,12 +46,12 @@ static void make_image(void) {
                 script_produce(world, "beta", 0, COMPRESSION_LZ4, NO_PRODUCER_ID, 0, NULL) &&
                 script_commit(world, "group", "alpha", 2);
     ASSERT(good);
-    const struct image *metadata = world->node->shards[0].image;
+    const struct image *metadata = world->node.node->shards[0].image;
     topic_ids[0] = image_topic_by_name(metadata, SLICE_LIT("alpha"))->id;
     topic_ids[1] = image_topic_by_name(metadata, SLICE_LIT("beta"))->id;
     good = node_world_stop(world);
     ASSERT(good);
-    image = sim_disk_save(world->broker);
+    image = sim_disk_save(world->node.machine);
     node_world_free(world);
 }
 
@@ -209,7 +209,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     uint8_t choice = fuzz_take_u8(&in);
     struct node_world *world = world_new(2, 1 + (choice & 1));
     node_world_wait(world, 100000); /* later than anything in the image */
-    sim_disk_restore(world->broker, image, NULL);
+    sim_disk_restore(world->node.machine, image, NULL);
     ASSERT(node_world_start(world) == 0);
     for (int i = 0; i < REQUESTS_MAX && in.len > 2; i++) {
         ask(world, &in);
@@ -218,7 +218,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         node_world_kill(world);
         ASSERT(node_world_start(world) == 0);
     }
-    ASSERT(world->error_lines == 0);
+    ASSERT(world->log.error_lines == 0);
     node_world_free(world);
     return 0;
 }
