@@ -7,10 +7,13 @@
 #include "protocol/generated/api_versions_response.h"
 #include "protocol/generated/describe_cluster_request.h"
 #include "protocol/generated/describe_cluster_response.h"
+#include "protocol/generated/remove_raft_voter_request.h"
+#include "protocol/generated/remove_raft_voter_response.h"
 #include "protocol/generated/unregister_broker_request.h"
 #include "protocol/generated/unregister_broker_response.h"
 #include "tools/admin/quorum.h"
 #include "tools/format_options.h"
+#include "tools/kafka/features_update.h"
 #include "tools/kafka/kafka.h"
 
 const struct option_spec kafka_broker_api_versions_options[] = {
@@ -37,6 +40,9 @@ const struct option_spec kafka_metadata_quorum_options[] = {
     {"bootstrap-server", OPTION_VALUE, "server", "The brokers."},
     {"bootstrap-controller", OPTION_VALUE, "controller", "The controllers instead."},
     {"command-config", OPTION_VALUE, "CONFIG", "Properties for the client."},
+    {"controller-directory-id|d", OPTION_VALUE, "ID", "For remove-controller: its directory."},
+    {"controller-id|i", OPTION_VALUE, "ID", "For remove-controller: the node."},
+    {"dry-run", OPTION_FLAG, NULL, "Only says what would be removed."},
     {"help|h", OPTION_FLAG, NULL, "Prints this."},
     {"human-readable|hr", OPTION_FLAG, NULL, "Times as ages."},
     {"replication|re|r", OPTION_FLAG, NULL, "The state of each replica."},
@@ -50,8 +56,13 @@ const struct option_spec kafka_features_options[] = {
     {"bootstrap-controller", OPTION_VALUE, "controller", "The controllers instead."},
     {"command-config", OPTION_VALUE, "CONFIG", "Properties for the client."},
     {"help|h", OPTION_FLAG, NULL, "Prints this."},
+    {"dry-run", OPTION_FLAG, NULL, "Only asks whether it could be done."},
+    {"feature", OPTION_VALUE, "FEATURE",
+     "A feature and its level, name=level; for disable its name."},
+    {"metadata", OPTION_VALUE, "METADATA", "The release that metadata.version is to be of."},
     {"node-id", OPTION_VALUE, "ID", "The broker that is asked."},
     {"release-version", OPTION_VALUE, "release", NULL},
+    {"unsafe", OPTION_FLAG, NULL, "Downgrades although metadata may be lost."},
     {"version", OPTION_FLAG, NULL, "Prints the version."},
     {NULL},
 };
@@ -338,11 +349,60 @@ static void print_states(const struct describe_quorum_response_partition_data *p
     }
 }
 
+static int remove_controller(struct kafka_call *call) {
+    int64_t id = -1;
+    const char *directory = options_get(&call->options, "controller-directory-id", NULL);
+    if (directory == NULL || !options_has(&call->options, "controller-id")) {
+        return kafka_usage(call, "usage: kafka-metadata-quorum remove-controller --controller-id "
+                                 "ID --controller-directory-id ID");
+    }
+    struct remove_raft_voter_request request;
+    message_init(&remove_raft_voter_request_desc, &request);
+    request.cluster_id = SLICE_NULL;
+    if (!options_i64(&call->options, "controller-id", &id)) {
+        return EXIT_FAILED;
+    }
+    if (!uuid_parse(slice_str(directory), &request.voter_directory_id)) {
+        fprintf(stderr,
+                "Failed to parse --controller-directory-id: Input string `%s` decoded as %zu "
+                "bytes, which is not equal to the expected 16 bytes of a base64-encoded UUID\n",
+                directory, strlen(directory) * 3 / 4);
+        return EXIT_FAILED;
+    }
+    if (options_has(&call->options, "dry-run")) {
+        printf("DRY RUN of removing KRaft controller %" PRId64 " with directory id %s\n", id,
+               directory);
+        return 0;
+    }
+    request.voter_id = (int32_t)id;
+    const struct remove_raft_voter_response *response =
+        client_call(&call->client, CLIENT_ANY, API_REMOVE_RAFT_VOTER, VERSION_MAX, &request, NULL);
+    if (response == NULL) {
+        return fail(call);
+    }
+    if (response->error_code != ERROR_NONE) {
+        struct outcome outcome = {response->error_code, response->error_message};
+        struct slice text = outcome_text(&outcome);
+        const char *cause =
+            arena_printf(&call->arena, "%s: %.*s",
+                         kafka_exception(&call->arena, response->error_code), SLICE_ARG(text));
+        fflush(stdout);
+        fprintf(stderr, "%s\njava.util.concurrent.ExecutionException: %s\nCaused by: %s\n", cause,
+                cause, cause);
+        return EXIT_FAILED;
+    }
+    printf("Removed KRaft controller %" PRId64 " with directory id %s\n", id, directory);
+    return 0;
+}
+
 int kafka_metadata_quorum(struct kafka_call *call) {
     const char *word;
     const struct describe_quorum_response_partition_data *p = NULL;
     if (!begin(call, &word)) {
         return EXIT_FAILED;
+    }
+    if (strcmp(word, "remove-controller") == 0) {
+        return remove_controller(call);
     }
     if (strcmp(word, "describe") != 0) {
         return not_served(call, word);
@@ -415,14 +475,20 @@ static int describe_features(struct kafka_call *call, int32_t node) {
 int kafka_features(struct kafka_call *call) {
     const char *word = call->options.arg_count > 0 ? call->options.args[0] : "";
     int64_t node = CLIENT_ANY;
-    if (word[0] != '\0' && strcmp(word, "describe") != 0) {
-        return not_served(call, word);
+    bool describe = word[0] == '\0' || strcmp(word, "describe") == 0;
+    bool update = strcmp(word, "upgrade") == 0 || strcmp(word, "downgrade") == 0 ||
+                  strcmp(word, "disable") == 0;
+    if (!describe && (!update || options_has(&call->options, "release-version"))) {
+        return not_served(call, update ? "--release-version" : word);
     }
     if (!begin(call, &word) || !options_i64(&call->options, "node-id", &node)) {
         return EXIT_FAILED;
     }
+    if (update) {
+        return features_update(call, word);
+    }
     if (word[0] == '\0') {
-        return kafka_usage(call, "usage: kafka-features describe");
+        return kafka_usage(call, "usage: kafka-features describe|upgrade|downgrade|disable");
     }
     if (node != CLIENT_ANY && ask_cluster(call, false) == NULL) {
         return fail(call);
