@@ -10,6 +10,8 @@ import contract
 from contract import Failure, Record
 
 OLD = tuple(int(n) for n in kafka.__version__.split(".")[:2]) < (2, 1)
+# 2.0 asks the first node which versions it has, and a client is not made when that node dies meanwhile.
+TOLD = {"api_version": (2, 5, 0)} if OLD and contract.SAFE else {}
 
 
 def called(function, *args, **kwargs):
@@ -118,7 +120,7 @@ class Admin(contract.Admin):
     """The present release."""
 
     def __init__(self, bootstrap):
-        self.admin = called(KafkaAdminClient, bootstrap_servers=bootstrap)
+        self.admin = called(KafkaAdminClient, bootstrap_servers=bootstrap, **TOLD)
 
     def create(self, topics, partitions=1, replication=1, config=None):
         options = {
@@ -222,7 +224,7 @@ class Library(contract.Client):
             config["max_request_size"] = largest
         if (idempotent or contract.SAFE) and OLD:
             config |= {"acks": "all", "retries": 1000, "max_in_flight_requests_per_connection": 1}
-        return Producer(bootstrap_servers=self.bootstrap, **config)
+        return Producer(bootstrap_servers=self.bootstrap, **TOLD, **config)
 
     def consumer(self, group=None, reset="earliest", assignor=None, instance=None, small=False):
         config = {"group_id": group, "auto_offset_reset": reset, "enable_auto_commit": False}
@@ -236,7 +238,7 @@ class Library(contract.Client):
             from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
             config["partition_assignment_strategy"] = [CooperativeStickyAssignor]
-        return Consumer(bootstrap_servers=self.bootstrap, **config)
+        return Consumer(bootstrap_servers=self.bootstrap, **TOLD, **config)
 
     def admin(self):
         return (OldAdmin if OLD else Admin)(self.bootstrap)
