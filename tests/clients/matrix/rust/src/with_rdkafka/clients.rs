@@ -166,15 +166,18 @@ impl Reader {
         Ok(self.consumer.assign(&list)?)
     }
 
+    /// A node that is gone is told as an error, though the library goes on by itself.
     pub fn poll(&self, timeout: Duration) -> Result<Option<Read>, Failure> {
-        let Some(message) = self.consumer.poll(timeout) else {
-            return Ok(None);
-        };
-        let message = match message {
-            Err(KafkaError::MessageConsumption(RDKafkaErrorCode::AllBrokersDown)) => {
-                return Ok(None)
+        let deadline = std::time::Instant::now() + timeout;
+        let message = loop {
+            let left = deadline.saturating_duration_since(std::time::Instant::now());
+            match self.consumer.poll(left) {
+                None => return Ok(None),
+                Some(Err(KafkaError::MessageConsumption(
+                    RDKafkaErrorCode::AllBrokersDown | RDKafkaErrorCode::BrokerTransportFailure,
+                ))) => {}
+                Some(message) => break message?,
             }
-            other => other?,
         };
         let headers = message.headers().map_or(Vec::new(), |headers| {
             headers.iter().map(|h| (h.key.to_string(), h.value.map(<[u8]>::to_vec))).collect()
