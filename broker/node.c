@@ -30,6 +30,7 @@
 #include "broker/controller/controller_request.h"
 #include "broker/controller/topic_wish.h"
 #include "broker/group/group.h"
+#include "broker/lifecycle/controller_registration.h"
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/metadata/image.h"
 #include "broker/metrics/meters.h"
@@ -127,6 +128,7 @@ struct node *node_new(struct machine *machine, const struct config *config) {
     node->controller = controller_new(node);
     node->controller_channel = controller_channel_new(node);
     node->lifecycle = lifecycle_new(node);
+    node->controller_registration = controller_registration_new(node);
     node->start->topics = topic_ensure_new(node);
     timer_init(&node->start->patience, node->shards[0].shard, patience_fired);
     node->log_manager = log_manager_new(node);
@@ -149,6 +151,7 @@ void node_free(struct node *node) {
     log_manager_free(node->log_manager);
     timer_stop(&node->start->patience);
     topic_ensure_free(node->start->topics);
+    controller_registration_free(node->controller_registration);
     lifecycle_free(node->lifecycle);
     controller_channel_free(node->controller_channel);
     controller_free(node->controller);
@@ -312,6 +315,7 @@ static void load_logs(void *ctx, int result) {
     if (step_failed(node, result, NODE_EXIT_METADATA)) {
         return;
     }
+    controller_registration_start(node->controller_registration);
     if (!config_is_broker(node->config)) {
         running(node);
     } else if (step_to(node, STEP_LOGS)) {
@@ -371,6 +375,7 @@ static void close_groups(struct node_shard *shard) {
 static void close_coordinators(void *ctx) {
     struct node *node = ctx;
     lifecycle_stop(node->lifecycle);
+    controller_registration_stop(node->controller_registration);
     topic_ensure_stop(node->start->topics);
     controller_channel_close(node->controller_channel);
     for_each_shard(node, close_groups, close_metadata);

@@ -29,20 +29,21 @@
 #include "base/uuid.h"
 #include "runtime/machine.h"
 
-struct config;             /* config/config.h: what was given at start, immutable */
-struct broker_config;      /* config/config.h: effective broker configuration of a shard */
-struct image;              /* metadata/image.h */
-struct controller;         /* controller/controller.h */
-struct controller_channel; /* controller/controller_channel.h */
-struct lifecycle;          /* lifecycle/lifecycle.h */
-struct replica_manager;    /* replica/replica.h */
-struct log_manager;        /* replica/log_manager.h */
-struct group_manager;      /* group/group.h */
-struct meters;             /* metrics/meters.h */
-struct metrics;            /* metrics/metrics.h */
-struct server;             /* server/server.h */
-struct telemetry;          /* telemetry/telemetry.h */
-struct server_shard;       /* server/server.h */
+struct config;                  /* config/config.h: what was given at start, immutable */
+struct broker_config;           /* config/config.h: effective broker configuration of a shard */
+struct image;                   /* metadata/image.h */
+struct controller;              /* controller/controller.h */
+struct controller_channel;      /* controller/controller_channel.h */
+struct controller_registration; /* lifecycle/controller_registration.h */
+struct lifecycle;               /* lifecycle/lifecycle.h */
+struct replica_manager;         /* replica/replica.h */
+struct log_manager;             /* replica/log_manager.h */
+struct group_manager;           /* group/group.h */
+struct meters;                  /* metrics/meters.h */
+struct metrics;                 /* metrics/metrics.h */
+struct server;                  /* server/server.h */
+struct telemetry;               /* telemetry/telemetry.h */
+struct server_shard;            /* server/server.h */
 
 struct node_shard {
     struct node *node;
@@ -65,13 +66,14 @@ struct node {
     struct uuid incarnation_id; /* drawn at each start */
     int shard_count;
     struct node_shard shards[SHARD_COUNT_MAX];
-    struct controller *controller;                 /* shard 0 */
-    struct controller_channel *controller_channel; /* shard 0 */
-    struct lifecycle *lifecycle;                   /* shard 0 */
-    struct log_manager *log_manager;               /* shard 0 */
-    struct server *server;                         /* shard 0 */
-    struct metrics *metrics;                       /* shard 0 */
-    struct telemetry *telemetry;                   /* shard 0 */
+    struct controller *controller;                           /* shard 0 */
+    struct controller_channel *controller_channel;           /* shard 0 */
+    struct lifecycle *lifecycle;                             /* shard 0 */
+    struct controller_registration *controller_registration; /* shard 0 */
+    struct log_manager *log_manager;                         /* shard 0 */
+    struct server *server;                                   /* shard 0 */
+    struct metrics *metrics;                                 /* shard 0 */
+    struct telemetry *telemetry;                             /* shard 0 */
     struct node_start *start; /* private to node.c while starting and stopping */
 };
 

@@ -13,9 +13,6 @@
 #include "protocol/generated/update_features_response.h"
 #include "protocol/message.h"
 
-/* 3.7-IV0. */
-#define METADATA_VERSION_CONTROLLERS 15
-
 /* Updates in one request; there are not that many features. */
 #define FEATURES_MAX 1000
 

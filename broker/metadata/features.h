@@ -17,6 +17,9 @@
 /* metadata.version 4.3-IV0, the level of the records that this node writes and understands. */
 #define METADATA_VERSION_LATEST 30
 
+/* From 3.7-IV0 on controllers register (KIP-919). */
+#define METADATA_VERSION_CONTROLLERS 15
+
 /* From 4.0-IV1 on there are the records that eligible leader replicas (KIP-966) need; clusters are
  * formatted with them from 4.1-IV0 on. */
 #define METADATA_VERSION_ELR         23

@@ -115,6 +115,28 @@ def test_kafkas_tool_reads_the_log_and_the_quorum(mixed, java_tools):
     assert sorted(line.split()[0] for line in text.splitlines()[1:] if line)[:3] == ["1", "2", "3"]
 
 
+def upgrade_kraft_version(cluster, node):
+    """Refused until the leader knows all voters, and what the controllers of others support."""
+    def goes_up():
+        return harness.run_tool("kafka-features", "--bootstrap-server", cluster.nodes[node].bootstrap,
+                                "upgrade", "--feature", "kraft.version=1",
+                                check=False).returncode == 0
+
+    clusters.wait_until("kraft.version goes up", goes_up)
+
+
+@pytest.mark.parametrize("mixed", ["static"], indirect=True)
+def test_kraft_version_goes_up_under_kafka(mixed, java_tools):
+    create(mixed, 1, "first")
+    wait_same(mixed, 1, 2, KAFKA)
+    kafka_leads(mixed)
+    mixed.start_node(1, wait=False)
+    clusters.wait_until("both brokers", lambda: brokers(mixed, 2) == {1, 2})
+    upgrade_kraft_version(mixed, 2)
+    create(mixed, 2, "second")
+    wait_same(mixed, 1, 2, KAFKA)
+
+
 @pytest.mark.parametrize("mixed", ["static"], indirect=True)
 def test_kraft_version_goes_up_under_ours(mixed, java_tools):
     create(mixed, 1, "first")
@@ -123,12 +145,7 @@ def test_kraft_version_goes_up_under_ours(mixed, java_tools):
     clusters.wait_until("one of ours leads", lambda: leader(mixed, 1) in (1, 2))
     mixed.start_node(KAFKA, wait=False)
 
-    def goes_up():
-        return harness.run_tool("kafka-features", "--bootstrap-server", mixed.nodes[2].bootstrap,
-                                "upgrade", "--feature", "kraft.version=1",
-                                check=False).returncode == 0
-
-    clusters.wait_until("kraft.version goes up", goes_up)
+    upgrade_kraft_version(mixed, 2)
     create(mixed, 2, "second")
     wait_same(mixed, 1, 2, KAFKA)
     assert b"CONTROLLER" in (mixed.nodes[2].data / LOG).read_bytes()
