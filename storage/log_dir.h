@@ -91,7 +91,9 @@ MUST_CHECK int log_dir_set_aside(struct machine *machine, const char *dir, const
 
 #define LOG_DIR_NAME_SIZE 256 /* of a directory's name, with its NUL */
 
-/* "<topic>-<partition>.<32 random hex>-future"; false when the topic's name leaves no room. */
+/* "<topic>-<partition>.<32 random hex>-future"; false when the topic's name leaves no room, as
+ * log_dir_future_fits() says. */
+bool log_dir_future_fits(struct slice topic, int32_t partition);
 bool log_dir_future_name(struct machine *machine, struct slice topic, int32_t partition,
                          char out[LOG_DIR_NAME_SIZE]);
 

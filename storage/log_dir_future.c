@@ -19,12 +19,19 @@
 #define SUFFIX_DELETE "-delete"
 #define TAIL_LEN      (1 + UNIQUE_LEN + sizeof(SUFFIX_FUTURE) - 1) /* "-delete" is as long */
 
+bool log_dir_future_fits(struct slice topic, int32_t partition) {
+    int digits = snprintf(NULL, 0, "-%" PRId32, partition);
+    return topic.len + (size_t)digits + TAIL_LEN < LOG_DIR_NAME_SIZE;
+}
+
 bool log_dir_future_name(struct machine *machine, struct slice topic, int32_t partition,
                          char out[LOG_DIR_NAME_SIZE]) {
-    int len =
-        snprintf(out, LOG_DIR_NAME_SIZE, "%.*s-%" PRId32 ".%016" PRIx64 "%016" PRIx64 SUFFIX_FUTURE,
-                 SLICE_ARG(topic), partition, random_u64(machine), random_u64(machine));
-    return len < LOG_DIR_NAME_SIZE;
+    if (!log_dir_future_fits(topic, partition)) {
+        return false;
+    }
+    snprintf(out, LOG_DIR_NAME_SIZE, "%.*s-%" PRId32 ".%016" PRIx64 "%016" PRIx64 SUFFIX_FUTURE,
+             SLICE_ARG(topic), partition, random_u64(machine), random_u64(machine));
+    return true;
 }
 
 bool log_dir_is_pair(const char *deleted, const char *future) {

@@ -14,6 +14,7 @@
 #include "broker/server/request.h"
 #include "protocol/generated/alter_replica_log_dirs_request.h"
 #include "protocol/generated/alter_replica_log_dirs_response.h"
+#include "storage/log_dir.h"
 
 typedef struct alter_replica_log_dirs_response_alter_replica_log_dir_partition_result
     partition_result;
@@ -67,22 +68,27 @@ static int find_dir(const struct node *node, struct slice path) {
     return -1;
 }
 
-static enum kafka_error check_dir(const struct node *node, int dir) {
+/* In Kafka's order. */
+static enum kafka_error check(const struct node *node, struct slice name, int32_t partition,
+                              const struct image_topic *topic, int dir) {
+    if (!log_dir_future_fits(name, partition)) {
+        return ERROR_INVALID_TOPIC_EXCEPTION;
+    }
     if (dir < 0) {
         return ERROR_LOG_DIR_NOT_FOUND;
     }
-    return log_manager_dir_online(node->log_manager, dir) ? ERROR_NONE : ERROR_KAFKA_STORAGE_ERROR;
+    if (!log_manager_dir_online(node->log_manager, dir)) {
+        return ERROR_KAFKA_STORAGE_ERROR;
+    }
+    bool known = topic != NULL && image_partition(topic, partition) != NULL;
+    return known ? ERROR_NONE : ERROR_UNKNOWN_TOPIC_OR_PARTITION;
 }
 
-static void add_item(struct move_op *op, const struct image_topic *topic, int dir,
-                     partition_result *out) {
+static void add_item(struct move_op *op, struct slice name, const struct image_topic *topic,
+                     int dir, partition_result *out) {
     struct request *request = op->scatter.request;
     const struct node *node = request->at->node;
-    enum kafka_error error = check_dir(node, dir);
-    if (error == ERROR_NONE &&
-        (topic == NULL || image_partition(topic, out->partition_index) == NULL)) {
-        error = ERROR_UNKNOWN_TOPIC_OR_PARTITION;
-    }
+    enum kafka_error error = check(node, name, out->partition_index, topic, dir);
     out->error_code = (int16_t)error;
     if (error != ERROR_NONE) {
         return;
@@ -169,7 +175,7 @@ static void move_begin(struct request *request) {
         }
         op->response.results[op->response.results_count - 1].partitions_count++;
         partitions[i] = (partition_result){.partition_index = all[i].partition};
-        add_item(op, topic, all[i].dir, &partitions[i]);
+        add_item(op, all[i].topic, topic, all[i].dir, &partitions[i]);
     }
     scatter_start(&op->scatter);
 }

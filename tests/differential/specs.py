@@ -252,6 +252,33 @@ class DescribeLogDirs(Spec):
         return answer
 
 
+@of("AlterReplicaLogDirs")
+class AlterReplicaLogDirs(Spec):
+    """Into the one dir where they are, and into others, which are none."""
+
+    @staticmethod
+    def bases(version):
+        def into(path, *topics):
+            return {"Path": path, "Topics": [{"Name": t, "Partitions": p} for t, p in topics]}
+
+        return [
+            ("one", {"Dirs": [into(Ref("data"), ("gen-a", [0]))]}),
+            ("two", {"Dirs": [into(Ref("data"), ("gen-a", [0, 1]), ("gen-b", [0])), into("/nowhere", ("gen-b", [1]))]}),
+        ]
+
+    def prepare(self):
+        data_topics(self.s)
+
+    def ref(self, name):
+        return str(self.s.broker.data) if name == "data" else super().ref(name)
+
+    def keep(self, answer):
+        for topic in answer["Results"]:
+            topic["Partitions"].sort(key=lambda p: p["PartitionIndex"])
+        answer["Results"].sort(key=lambda t: t["TopicName"])
+        return answer
+
+
 @of("InitProducerId")
 class InitProducerId(Spec):
     @staticmethod
