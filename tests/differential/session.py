@@ -178,7 +178,10 @@ class Session:
         if field in TEXTS:
             return "<text>" if value else value
         for text, name in self.texts:
-            value = value.replace(text, name)
+            if text.isdigit():  # a port, which other numbers may have in them, or be
+                value = re.sub(rf"(?<=:){text}(?!\d)", name, value)
+            else:
+                value = value.replace(text, name)
         if len(value) < SHORT_ID:
             return value
         for text in (value, *IDS.findall(value)):
