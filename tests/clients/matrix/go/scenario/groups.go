@@ -132,8 +132,7 @@ func rebalances(t *test, cooperative bool) {
 		m.Close()
 		must(m.Err(), "a member")
 	}
-	committed, err := t.Committed(t.group, t.topic)
-	must(err, "committed offsets")
+	committed := t.committed(t.group)
 	for p := int32(0); p < 6; p++ {
 		end := t.offset(t.topic, p, End)
 		check(committed[p] == end, "partition %d: committed %d of %d", p, committed[p], end)
@@ -192,8 +191,7 @@ func manyGroups(t *test) {
 		must(<-results, "a group")
 	}
 	for i := 0; i < groups; i++ {
-		committed, err := t.Committed(name(i), t.topic)
-		must(err, "committed offsets")
+		committed := t.committed(name(i))
 		total := max(committed[0], 0) + max(committed[1], 0)
 		check(total == int64(i%n+1), "group %d committed %d of %d", i, total, i%n+1)
 	}

@@ -12,14 +12,24 @@ func deadline(after time.Duration) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), after)
 }
 
-func (t *test) offset(topic string, partition int32, at int64) int64 {
-	offset, err := t.OffsetAt(topic, partition, at)
-	for i := 0; err != nil && i < 20 && os.Getenv("MATRIX_SAFE") != ""; i++ { // its node has just died
+// asked is the answer to a question that is not sent again by the clients themselves when its node has
+// just died.
+func asked[A any](what string, question func() (A, error)) A {
+	answer, err := question()
+	for i := 0; err != nil && i < 20 && os.Getenv("MATRIX_SAFE") != ""; i++ {
 		time.Sleep(200 * time.Millisecond)
-		offset, err = t.OffsetAt(topic, partition, at)
+		answer, err = question()
 	}
-	must(err, fmt.Sprintf("offset at %d", at))
-	return offset
+	must(err, what)
+	return answer
+}
+
+func (t *test) offset(topic string, partition int32, at int64) int64 {
+	return asked(fmt.Sprintf("offset at %d", at), func() (int64, error) { return t.OffsetAt(topic, partition, at) })
+}
+
+func (t *test) committed(group string) map[int32]int64 {
+	return asked("committed offsets", func() (map[int32]int64, error) { return t.Committed(group, t.topic) })
 }
 
 func seekByTime(t *test) {
@@ -64,8 +74,7 @@ func replay(t *test) {
 	for i, got := range first {
 		same(sent[i], got)
 	}
-	committed, err := t.Committed(t.group, t.topic)
-	must(err, "committed offsets")
+	committed := t.committed(t.group)
 	check(committed[0] == n, "committed %d of %d", committed[0], n)
 
 	r := t.reader(t.topic, 0, n/4)
