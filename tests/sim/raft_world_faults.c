@@ -140,11 +140,16 @@ static bool can_lose(const struct world *world, const struct node *node) {
     return true;
 }
 
-/* Whether everybody goes by voters that a new disk is none of. A new disk itself goes by those of
- * the configuration, sets[1], of which it must not be the only one. */
+/*
+ * Whether everybody goes by voters that a new disk is none of. A new disk itself goes by those of
+ * the configuration, sets[1], and then by what the log has from its beginning: of none that takes
+ * any disk for the voter must it be the only one.
+ */
 static bool all_known(struct world *world) {
-    bool known = voters_known(&world->sets[world->committed_set]) &&
-                 (world->known || world->sets[1].count > 1);
+    bool known = voters_known(&world->sets[world->committed_set]);
+    for (int i = 1; i < world->set_count && known && !world->known; i++) {
+        known = voters_known(&world->sets[i]) || world->sets[i].count > 1;
+    }
     for (int i = 0; i < world->node_count && known && !world->known; i++) {
         struct node *node = &world->nodes[i];
         known = node->queued == 0 && voters_known(&world->sets[disk_set(&node->disk)]);
