@@ -64,8 +64,7 @@ static bool scan_fail(struct record_scan *scan, int state) {
     return false;
 }
 
-/* ---- Records that are larger than the window --------------------------------------------------
- */
+/* ---- Records that are larger than the window ------------------------------------------------- */
 
 /* A number within the record, of which `left` bytes are left. */
 static bool scan_varlong(struct record_scan *scan, size_t size_max, size_t *left, uint64_t *out) {
@@ -162,8 +161,7 @@ static bool scan_large_body(struct record_scan *scan, size_t left, struct record
     return true;
 }
 
-/* ---- All records ------------------------------------------------------------------------------
- */
+/* ---- All records ----------------------------------------------------------------------------- */
 
 static bool scan_record(struct record_scan *scan, struct record_marks *out) {
     int32_t len;

@@ -53,8 +53,7 @@ bool raft_next_effect(struct raft *raft, struct raft_effect *out) {
     return true;
 }
 
-/* ---- Randomness (splitmix64, Steele et al. 2014) ----------------------------------------------
- */
+/* ---- Randomness (splitmix64, Steele et al. 2014) --------------------------------------------- */
 
 uint64_t raft_random_below(struct raft *raft, uint64_t bound) {
     uint64_t z = raft->random_state += UINT64_C(0x9e3779b97f4a7c15);

@@ -224,8 +224,7 @@ void log_find_timestamp(struct log *log, struct log_lookup *lookup, int64_t time
 void log_find_max_timestamp(struct log *log, struct log_lookup *lookup, int64_t limit,
                             void (*fn)(struct log_lookup *lookup, int result));
 
-/* ---- Leader epochs (KIP-101, KIP-279) ---------------------------------------------------------
- */
+/* ---- Leader epochs (KIP-101, KIP-279) -------------------------------------------------------- */
 
 /* Records that `epoch` starts at the log end; no-op when not newer. Asynchronously durable before
  * anything of that epoch is. */

@@ -86,8 +86,7 @@ MUST_CHECK int log_dir_list(struct machine *machine, const char *dir, struct are
 MUST_CHECK int log_dir_set_aside(struct machine *machine, const char *dir, const char *name,
                                  const char *suffix, char **new_path);
 
-/* ---- From one log dir to another (log_dir_future.c) -------------------------------------------
- */
+/* ---- From one log dir to another (log_dir_future.c) ------------------------------------------ */
 
 #define LOG_DIR_NAME_SIZE 256 /* of a directory's name, with its NUL */
 

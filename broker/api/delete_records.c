@@ -39,8 +39,7 @@ struct delete_wait {
     int pending;
 };
 
-/* ---- On the owner shards ----------------------------------------------------------------------
- */
+/* ---- On the owner shards --------------------------------------------------------------------- */
 
 static void part_finish(struct delete_wait *wait) {
     timer_stop(&wait->timer);
@@ -130,8 +129,7 @@ static void delete_run(struct scatter_part *part) {
     }
 }
 
-/* ---- The request ------------------------------------------------------------------------------
- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 static void delete_done(struct scatter *scatter) {
     request_respond(scatter->request, &CONTAINER_OF(scatter, struct delete_op, scatter)->response);

@@ -54,8 +54,7 @@ struct fetch_park {
     struct post notify;
 };
 
-/* ---- Reading, on the owner shards -------------------------------------------------------------
- */
+/* ---- Reading, on the owner shards ------------------------------------------------------------ */
 
 static void item_clear(struct fetch_item *item) {
     item->error = ERROR_NONE;
@@ -222,8 +221,7 @@ static void fetch_run(struct scatter_part *part) {
     scatter_part_done(part);
 }
 
-/* ---- Waiting ----------------------------------------------------------------------------------
- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
 
 static void fetch_round(struct fetch_op *op) {
     op->state = FETCH_READING;
@@ -333,8 +331,7 @@ static void fetch_timer(struct timer *timer) {
     fetch_round(op);
 }
 
-/* ---- Gathering --------------------------------------------------------------------------------
- */
+/* ---- Gathering ------------------------------------------------------------------------------- */
 
 /* Keeps to the byte limit over all shards, in the order of the items. Each shard lets its first
  * batch through though it is larger than was asked for; of these only one is sent. */
@@ -400,8 +397,7 @@ static void fetch_done(struct scatter *scatter) {
     }
 }
 
-/* ---- The request ------------------------------------------------------------------------------
- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 static void wanted_fill(const struct request *request, const struct fetch_request_topic *topic,
                         const struct fetch_request_partition *partition, struct fetch_wanted *out) {

@@ -7,8 +7,7 @@
 #include "protocol/generated/fetch_response.h"
 #include "runtime/file.h"
 
-/* ---- Sessions ---------------------------------------------------------------------------------
- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 static bool session_tells(struct fetch_session *session, const struct fetch_item *item,
                           bool is_new) {
@@ -40,8 +39,7 @@ static struct fetch_session *session_create(struct fetch_op *op) {
                                 wanted, op->item_count);
 }
 
-/* ---- Partitions -------------------------------------------------------------------------------
- */
+/* ---- Partitions ------------------------------------------------------------------------------ */
 
 static int16_t error_for_version(enum kafka_error error, int16_t version) {
     if (error == ERROR_UNKNOWN_TOPIC_ID && version < FETCH_VERSION_TOPIC_ID) {
@@ -154,8 +152,7 @@ static void fill_partition(struct fetch_op *op, struct fetch_item *item,
     fill_records(op, item, out);
 }
 
-/* ---- The whole --------------------------------------------------------------------------------
- */
+/* ---- The whole ------------------------------------------------------------------------------- */
 
 static bool same_topic(const struct fetch_item *a, const struct fetch_item *b) {
     return uuid_equal(a->wanted.topic_id, b->wanted.topic_id) &&

@@ -65,8 +65,7 @@ struct list_offsets_part {
     int pending;
 };
 
-/* ---- On the owner shards ----------------------------------------------------------------------
- */
+/* ---- On the owner shards --------------------------------------------------------------------- */
 
 static void part_ended(struct scatter_part *part) {
     struct list_offsets_part *state = part->state;
@@ -181,8 +180,7 @@ static void list_offsets_run(struct scatter_part *part) {
     part_ended(part);
 }
 
-/* ---- The answer -------------------------------------------------------------------------------
- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 static int16_t error_for_version(enum kafka_error error, int16_t version) {
     if (error == ERROR_UNKNOWN_TOPIC_ID) {
@@ -233,8 +231,7 @@ static void list_offsets_done(struct scatter *scatter) {
     request_respond(scatter->request, &op->response);
 }
 
-/* ---- The request ------------------------------------------------------------------------------
- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 /* The special timestamps came one by one. */
 static bool timestamp_known(int64_t timestamp, int16_t version) {

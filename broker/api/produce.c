@@ -67,8 +67,7 @@ static void item_fail(struct produce_item *item, enum kafka_error error, const c
     item->task.produce.base_offset = -1;
 }
 
-/* ---- On the owner shards ----------------------------------------------------------------------
- */
+/* ---- On the owner shards --------------------------------------------------------------------- */
 
 static void produce_part_finish(struct produce_wait *wait) {
     timer_stop(&wait->timer);
@@ -185,8 +184,7 @@ static void produce_run(struct scatter_part *part) {
     }
 }
 
-/* ---- The answer -------------------------------------------------------------------------------
- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 static void add_endpoint(struct produce_op *op, const struct leader_hint *hint) {
     struct produce_response *response = &op->response;
@@ -288,8 +286,7 @@ static void produce_done(struct scatter *scatter) {
     }
 }
 
-/* ---- The request ------------------------------------------------------------------------------
- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 static const struct image_topic *find_topic(const struct request *request,
                                             const struct produce_request_topic_produce_data *data) {

@@ -113,8 +113,7 @@ struct config_topic {
 int config_topic_count(const struct config *config);
 const struct config_topic *config_topic_at(const struct config *config, int index);
 
-/* ---- Effective broker configuration -----------------------------------------------------------
- */
+/* ---- Effective broker configuration ---------------------------------------------------------- */
 
 struct broker_config;
 
@@ -140,8 +139,7 @@ int64_t broker_config_throttled_rate(const struct broker_config *config, const s
 /* The same of moves between log dirs (replica.alter.log.dirs.io.max.bytes.per.second). */
 int64_t broker_config_moving_rate(const struct broker_config *config, const struct image *image);
 
-/* ---- Topic configuration ----------------------------------------------------------------------
- */
+/* ---- Topic configuration --------------------------------------------------------------------- */
 
 struct topic_config {
     struct log_config log; /* retention.ms, segment.bytes, ... */
@@ -165,8 +163,7 @@ void topic_config_effective(const struct broker_config *broker, const struct ima
 bool topic_config_throttles(const struct broker_config *broker, const struct image *image,
                             struct slice topic, int32_t partition, bool leader);
 
-/* ---- Validation for CreateTopics and the alter APIs --------------------------------------------
- */
+/* ---- Validation for CreateTopics and the alter APIs ------------------------------------------ */
 
 /* Whether `name` is a config of that resource type (enum config_resource_type) and `value` is
  * valid for it. ERROR_INVALID_CONFIG (topic) or ERROR_INVALID_REQUEST (broker), as Kafka answers,
@@ -180,8 +177,7 @@ bool config_is_list(int8_t resource_type, struct slice name);
 /* Whether it may only be set for one broker, not as the default of all (resource name ""). */
 bool config_is_per_broker(struct slice name);
 
-/* ---- Explaining (DescribeConfigs) -------------------------------------------------------------
- */
+/* ---- Explaining (DescribeConfigs) ------------------------------------------------------------ */
 
 /* Where a value comes from; numbers as in DescribeConfigs responses. */
 enum config_source {

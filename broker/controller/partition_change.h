@@ -72,8 +72,7 @@ struct uuid partition_directory(const struct image_partition *partition, int32_t
 
 bool elr_enabled(const struct image *image);
 
-/* ---- All partitions that a change of a broker concerns (partition_leaders.c) ------------------
- */
+/* ---- All partitions that a change of a broker concerns (partition_leaders.c) ----------------- */
 
 /* The broker leaves every ISR and leads nothing any more: fenced, stopping, or gone. */
 void partitions_without_broker(struct decision *d, int32_t broker);

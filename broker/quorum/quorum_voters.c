@@ -191,8 +191,7 @@ void quorum_remove_voter(struct quorum *quorum, struct quorum_change *change, st
     }
 }
 
-/* ---- From voters of the configuration to voters in the log ------------------------------------
- */
+/* ---- From voters of the configuration to voters in the log ----------------------------------- */
 
 /* What this leader was told in its epoch; voters that were silent have no directory id. */
 static struct voter_set *told_voters(struct quorum *quorum) {
@@ -260,8 +259,7 @@ enum kafka_error quorum_upgrade(struct quorum *quorum) {
     return quorum->failed ? ERROR_UNKNOWN_SERVER_ERROR : ERROR_NONE;
 }
 
-/* ---- This voter with other endpoints -----------------------------------------------------------
- */
+/* ---- This voter with other endpoints --------------------------------------------------------- */
 
 void quorum_update_voter(struct quorum *quorum, struct quorum_change *change,
                          const struct voter *voter,

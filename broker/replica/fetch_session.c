@@ -46,8 +46,7 @@ int fetch_session_shard(int32_t session_id, int shard_count) {
     return session_id > 0 ? session_id % shard_count : 0;
 }
 
-/* ---- Partitions -------------------------------------------------------------------------------
- */
+/* ---- Partitions ------------------------------------------------------------------------------ */
 
 static uint64_t cached_hash(struct uuid topic_id, struct slice topic, int32_t partition) {
     uint64_t hash = slice_is_null(topic) ? uuid_hash(topic_id) : hash_bytes(topic);
@@ -136,8 +135,7 @@ bool fetch_session_tell(struct fetch_session *session, struct fetch_cached *cach
     return tell;
 }
 
-/* ---- Sessions ---------------------------------------------------------------------------------
- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 static struct fetch_session *sessions_find(const struct fetch_sessions *sessions, int32_t id) {
     HMAP_FOREACH_HASH(node, &sessions->by_id, hash_u64((uint64_t)id)) {

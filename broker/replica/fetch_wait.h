@@ -62,8 +62,7 @@ void fetch_wait_add(struct fetch_wait *wait, struct uuid topic_id, int32_t index
 /* fn will not be called. */
 void fetch_wait_cancel(struct fetch_wait *wait);
 
-/* ---- For partitions ---------------------------------------------------------------------------
- */
+/* ---- For partitions -------------------------------------------------------------------------- */
 
 /* More may be readable. */
 void partition_wake_fetches(struct partition *partition);

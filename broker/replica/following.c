@@ -50,8 +50,7 @@ void following_delay(struct following *following) {
     following->due_ms = now_ms(following) + (delay < most ? delay : most);
 }
 
-/* ---- Synced -----------------------------------------------------------------------------------
- */
+/* ---- Synced ---------------------------------------------------------------------------------- */
 
 static void synced(struct log_waiter *waiter, int result) {
     struct following *following = CONTAINER_OF(waiter, struct following, waiter);
@@ -89,8 +88,7 @@ void following_settle(struct following *following) {
     }
 }
 
-/* ---- Cutting ----------------------------------------------------------------------------------
- */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 static void checkpointed(struct checkpoint_wait *wait) {
     struct following *following = CONTAINER_OF(wait, struct following, checkpoint);
@@ -166,8 +164,7 @@ static void following_diverged(struct following *following, int32_t epoch, int64
     following_cut(following, cut_to, false);
 }
 
-/* ---- Records ----------------------------------------------------------------------------------
- */
+/* ---- Records --------------------------------------------------------------------------------- */
 
 /* How many bytes of `records` are whole batches that may be appended; -1 when they are damaged. A
  * batch of a later epoch than the one we fetch in was read while the leader's log was being cut
@@ -251,8 +248,7 @@ static void take_offsets(struct following *following,
     }
 }
 
-/* ---- The answer -------------------------------------------------------------------------------
- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 static void following_refused(struct following *following, int16_t error) {
     switch (error) {

@@ -19,8 +19,7 @@ static int64_t broker_epoch_of(const struct node_shard *shard, int32_t id) {
     return broker != NULL ? broker->epoch : -1;
 }
 
-/* ---- The request ------------------------------------------------------------------------------
- */
+/* ---- The request ----------------------------------------------------------------------------- */
 
 /* The wanted ISR in both forms; it has room for all replicas. */
 static int32_t fill_isr(const struct partition *partition,
@@ -127,8 +126,7 @@ static void send(struct deferred *deferred) {
     controller_call(&changes->call);
 }
 
-/* ---- The answer -------------------------------------------------------------------------------
- */
+/* ---- The answer ------------------------------------------------------------------------------ */
 
 /* The partition that still waits for what was asked for in this entry; else NULL. */
 static struct partition *asker(const struct isr_changes *changes,
@@ -239,8 +237,7 @@ static void on_retry(struct timer *timer) {
     deferred_schedule(&CONTAINER_OF(timer, struct isr_changes, retry)->send);
 }
 
-/* ---- Life -------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 void isr_changes_init(struct isr_changes *changes, struct replica_manager *manager) {
     changes->manager = manager;

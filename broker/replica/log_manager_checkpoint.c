@@ -107,8 +107,7 @@ static void on_checkpoint_timer(struct log_manager *manager, enum checkpoint_kin
     }
 }
 
-/* ---- Waiting for one --------------------------------------------------------------------------
- */
+/* ---- Waiting for one ------------------------------------------------------------------------- */
 
 static void wait_over(struct post *post) {
     struct checkpoint_wait *wait = CONTAINER_OF(post, struct checkpoint_wait, post);
@@ -157,8 +156,7 @@ void log_manager_checkpoint_all(struct node_shard *from, struct checkpoint_wait 
     checkpoint_wait(from, wait, true, fn);
 }
 
-/* ---- Timers -----------------------------------------------------------------------------------
- */
+/* ---- Timers ---------------------------------------------------------------------------------- */
 
 static void on_recovery_point_timer(struct timer *timer) {
     on_checkpoint_timer(

@@ -154,8 +154,7 @@ void log_manager_create_log(struct node_shard *owner, struct log_create *create)
     shard_post(owner->node->shards[0].shard, &create->post, begin_create);
 }
 
-/* ---- Wishes -----------------------------------------------------------------------------------
- */
+/* ---- Wishes ---------------------------------------------------------------------------------- */
 
 struct wish {
     struct list link; /* log_manager.wishes */

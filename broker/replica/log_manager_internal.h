@@ -185,8 +185,7 @@ int log_dir_pick(const struct log_manager *manager, struct uuid wanted);
 
 void log_manager_jobs_free(struct log_manager *manager);
 
-/* ---- log_manager_create.c ---------------------------------------------------------------------
- */
+/* ---- log_manager_create.c -------------------------------------------------------------------- */
 
 void log_manager_creations_free(struct log_manager *manager);
 
@@ -210,8 +209,7 @@ bool log_dirs_any_online(const struct log_manager *manager);
  * cannot go on without. */
 void log_dir_fail(struct log_dir *dir, int error);
 
-/* ---- log_manager_checkpoint.c -----------------------------------------------------------------
- */
+/* ---- log_manager_checkpoint.c ---------------------------------------------------------------- */
 
 void checkpoints_init(struct log_manager *manager);
 void checkpoints_start(struct log_manager *manager);

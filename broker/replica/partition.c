@@ -31,8 +31,7 @@ bool partition_is_leader(const struct partition *partition) {
     return partition->leader == partition->manager->shard->node->id;
 }
 
-/* ---- State ------------------------------------------------------------------------------------
- */
+/* ---- State ----------------------------------------------------------------------------------- */
 
 static void partition_lead(struct partition *partition) {
     int error = log_assign_epoch(partition->log, partition->leader_epoch);
@@ -216,8 +215,7 @@ int64_t partition_fetch_limit(const struct partition *partition, enum fetch_limi
     return log_high_watermark(partition->log);
 }
 
-/* ---- Waits for commit -------------------------------------------------------------------------
- */
+/* ---- Waits for commit ------------------------------------------------------------------------ */
 
 void partition_await(struct partition *partition, struct partition_append *append,
                      void (*fn)(struct partition_append *append, enum kafka_error error)) {

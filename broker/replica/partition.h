@@ -117,8 +117,7 @@ struct partition {
     bool sync_waiting;
 };
 
-/* ---- State ------------------------------------------------------------------------------------
- */
+/* ---- State ----------------------------------------------------------------------------------- */
 
 bool partition_is_leader(const struct partition *partition);
 
@@ -164,8 +163,7 @@ int64_t partition_fetch_limit(const struct partition *partition, enum fetch_limi
  * replicas. `joining`: with those that were asked for. */
 bool partition_isr_suffices(const struct partition *partition, bool joining);
 
-/* ---- Followers (partition_leader.c) -----------------------------------------------------------
- */
+/* ---- Followers (partition_leader.c) ---------------------------------------------------------- */
 
 /* A fetch of another replica. */
 struct partition_visit {
@@ -219,8 +217,7 @@ void partition_forget_visits(struct partition *partition, bool of_isr_too);
 int64_t partition_replicated(const struct partition *partition, int64_t own);
 struct partition_follower *partition_find_follower(const struct partition *partition, int32_t id);
 
-/* ---- Changes of the ISR (partition_isr.c) -----------------------------------------------------
- */
+/* ---- Changes of the ISR (partition_isr.c) ---------------------------------------------------- */
 
 /* Whether the controller would take this replica into the ISR: not fenced, not shutting down, and
  * still the one that fetched. */
@@ -237,8 +234,7 @@ void partition_consider_leaving(struct partition *partition);
 /* Back to what is committed. */
 void partition_drop_isr_change(struct partition *partition);
 
-/* ---- Waiting for the log of a new partition ---------------------------------------------------
- */
+/* ---- Waiting for the log of a new partition -------------------------------------------------- */
 
 /* Embedded in what waits; list_remove(&link) cancels. */
 struct partition_arrival {
@@ -258,8 +254,7 @@ bool partition_await_log(struct replica_manager *manager, struct uuid topic_id, 
 /* Calls those who wait, and forgets them. */
 void partition_arrivals_tell(struct list *arrivals);
 
-/* ---- Appending --------------------------------------------------------------------------------
- */
+/* ---- Appending ------------------------------------------------------------------------------- */
 
 /* Calls fn when the high watermark reaches append->next_offset, or earlier with an error; never
  * before this returns. */

@@ -70,8 +70,7 @@ void partition_drop_isr_change(struct partition *partition) {
     list_remove(&partition->isr_link);
 }
 
-/* ---- Looking for followers that lag -----------------------------------------------------------
- */
+/* ---- Looking for followers that lag ---------------------------------------------------------- */
 
 static void on_timer(struct timer *timer) {
     struct replica_manager *manager = CONTAINER_OF(timer, struct replica_manager, isr_timer);

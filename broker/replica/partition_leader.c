@@ -21,8 +21,7 @@ static int64_t now_ms(const struct partition *partition) {
     return shard_now_ms(partition->manager->shard->shard);
 }
 
-/* ---- Following the image ----------------------------------------------------------------------
- */
+/* ---- Following the image --------------------------------------------------------------------- */
 
 static void follower_forget(struct partition_follower *follower, int64_t now) {
     follower->fetched = false;
@@ -81,8 +80,7 @@ void partition_forget_visits(struct partition *partition, bool of_isr_too) {
     }
 }
 
-/* ---- The high watermark -----------------------------------------------------------------------
- */
+/* ---- The high watermark ---------------------------------------------------------------------- */
 
 /* Caught up and about to be let in: it is waited for, or it would fall behind the high watermark
  * again and again. */
@@ -110,8 +108,7 @@ int64_t partition_replicated(const struct partition *partition, int64_t own) {
     return least;
 }
 
-/* ---- Fetches of followers ---------------------------------------------------------------------
- */
+/* ---- Fetches of followers -------------------------------------------------------------------- */
 
 enum kafka_error partition_visit_check(const struct partition *partition,
                                        const struct partition_visit *visit) {
@@ -155,8 +152,7 @@ void partition_visited(struct partition *partition, const struct partition_visit
     }
 }
 
-/* ---- Questions --------------------------------------------------------------------------------
- */
+/* ---- Questions ------------------------------------------------------------------------------- */
 
 static const struct image_broker *living_broker(const struct partition *partition, int32_t id) {
     const struct image_broker *broker = image_broker(partition->manager->shard->image, id);

@@ -47,8 +47,7 @@ void partition_move_say(const struct partition_move *move, enum log_level level,
     }
 }
 
-/* ---- The end ----------------------------------------------------------------------------------
- */
+/* ---- The end --------------------------------------------------------------------------------- */
 
 void partition_move_free(struct partition_move *move) {
     struct replica_manager *manager = move->manager;
@@ -139,8 +138,7 @@ static void move_give_up(struct partition_move *move) {
     }
 }
 
-/* ---- Copying ----------------------------------------------------------------------------------
- */
+/* ---- Copying --------------------------------------------------------------------------------- */
 
 static void on_timer(struct timer *timer) {
     move_step(CONTAINER_OF(timer, struct partition_move, timer));
@@ -290,8 +288,7 @@ static int copy_offsets(struct partition_move *move) {
     return 0;
 }
 
-/* ---- Caught up --------------------------------------------------------------------------------
- */
+/* ---- Caught up ------------------------------------------------------------------------------- */
 
 static void on_synced(struct log_waiter *waiter, int result) {
     struct partition_move *move = CONTAINER_OF(waiter, struct partition_move, waiter);
@@ -329,8 +326,7 @@ static void on_checkpoint(struct checkpoint_wait *wait) {
     move_step(move);
 }
 
-/* ---- Steps ------------------------------------------------------------------------------------
- */
+/* ---- Steps ----------------------------------------------------------------------------------- */
 
 /* The copy has all that the log has. */
 static void move_caught_up(struct partition_move *move) {
@@ -444,8 +440,7 @@ static void move_create(struct partition_move *move) {
     log_manager_create_log(move->manager->shard, &move->create);
 }
 
-/* ---- For others -------------------------------------------------------------------------------
- */
+/* ---- For others ------------------------------------------------------------------------------ */
 
 static enum kafka_error move_begin(struct partition *partition, int dir) {
     struct replica_manager *manager = partition->manager;

@@ -26,8 +26,7 @@ struct replica_manager;
 enum kafka_error replica_manager_move(struct replica_manager *manager, struct uuid topic_id,
                                       int32_t index, int dir);
 
-/* ---- For the files of broker/replica/ ---------------------------------------------------------
- */
+/* ---- For the files of broker/replica/ -------------------------------------------------------- */
 
 /* The records that the copy may already have were cut off. Does nothing when it does not move. */
 void partition_move_cut(struct partition *partition);

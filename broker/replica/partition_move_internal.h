@@ -54,8 +54,7 @@ struct partition_move {
     struct errmsg errmsg;
 };
 
-/* ---- partition_move.c -------------------------------------------------------------------------
- */
+/* ---- partition_move.c ------------------------------------------------------------------------ */
 
 const char *partition_move_path(const struct partition_move *move, int dir);
 void partition_move_say(const struct partition_move *move, enum log_level level, const char *what,
@@ -72,8 +71,7 @@ void partition_move_discard(struct partition_move *move);
 
 void partition_move_free(struct partition_move *move);
 
-/* ---- partition_move_swap.c --------------------------------------------------------------------
- */
+/* ---- partition_move_swap.c ------------------------------------------------------------------- */
 
 /* The copy has all of a log that is held: from CLOSING on to the end. */
 void partition_move_close(struct partition_move *move);

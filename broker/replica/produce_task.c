@@ -20,8 +20,7 @@ void produce_tasks_release(struct produce_tasks *tasks) {
     }
 }
 
-/* ---- The partition ----------------------------------------------------------------------------
- */
+/* ---- The partition --------------------------------------------------------------------------- */
 
 static bool task_find(struct produce_task *task) {
     enum kafka_error error;
@@ -46,8 +45,7 @@ static void task_conclude(struct produce_task *task) {
     task->produce.rebuilt = NULL;
 }
 
-/* ---- Order ------------------------------------------------------------------------------------
- */
+/* ---- Order ----------------------------------------------------------------------------------- */
 
 static bool same_order(const struct produce_task *a, const struct produce_task *b) {
     return a->connection_id == b->connection_id && a->index == b->index &&
@@ -90,8 +88,7 @@ static void send_back(struct produce_tasks *tasks, uint64_t connection_id) {
     list_splice(&tasks->pending, &moved);
 }
 
-/* ---- Checking ---------------------------------------------------------------------------------
- */
+/* ---- Checking -------------------------------------------------------------------------------- */
 
 static void check_run(struct work *work) {
     struct produce_task *task = CONTAINER_OF(work, struct produce_task, work);

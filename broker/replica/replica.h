@@ -53,8 +53,7 @@ struct uuid partition_topic_id(const struct partition *partition);
 int32_t partition_index(const struct partition *partition);
 int32_t partition_leader_epoch(const struct partition *partition);
 
-/* ---- Appending records of this node's own (coordinators) --------------------------------------
- */
+/* ---- Appending records of this node's own (coordinators) ------------------------------------- */
 
 /* A wait for the high watermark to pass what was appended; embedded in what waits. */
 struct partition_append {

@@ -31,8 +31,7 @@ static int64_t now_ms(const struct replica_fetcher *fetcher) {
     return shard_now_ms(fetcher->manager->shard->shard);
 }
 
-/* ---- The connection ---------------------------------------------------------------------------
- */
+/* ---- The connection -------------------------------------------------------------------------- */
 
 /* The leader's endpoint for brokers; NULL while it is not known. */
 static const struct image_endpoint *leader_endpoint(const struct replica_fetcher *fetcher) {
@@ -95,8 +94,7 @@ static void fetcher_connect(struct replica_fetcher *fetcher) {
     free(host);
 }
 
-/* ---- Life -------------------------------------------------------------------------------------
- */
+/* ---- Life ------------------------------------------------------------------------------------ */
 
 static struct replica_fetcher *fetcher_new(struct replica_manager *manager, int32_t leader,
                                            int64_t number) {
@@ -177,8 +175,7 @@ static void fetcher_hurry(struct replica_fetcher *fetcher) {
     }
 }
 
-/* ---- What is next -----------------------------------------------------------------------------
- */
+/* ---- What is next ---------------------------------------------------------------------------- */
 
 /* What the partitions of a fetcher wait for. */
 struct fetcher_outlook {
@@ -253,8 +250,7 @@ static void on_timer(struct timer *timer) {
     deferred_schedule(&CONTAINER_OF(timer, struct replica_fetcher, timer)->step);
 }
 
-/* ---- For partitions ---------------------------------------------------------------------------
- */
+/* ---- For partitions -------------------------------------------------------------------------- */
 
 void partition_follow(struct partition *partition) {
     struct replica_manager *manager = partition->manager;

@@ -39,8 +39,7 @@ struct list_offsets_response;
 struct partition;
 struct replica_manager;
 
-/* ---- For partitions ---------------------------------------------------------------------------
- */
+/* ---- For partitions -------------------------------------------------------------------------- */
 
 /* Begins to follow the partition's leader, in the leader epoch that is now. */
 void partition_follow(struct partition *partition);
@@ -60,8 +59,7 @@ void replica_fetchers_close(struct replica_manager *manager);
 /* Memory only. */
 void replica_fetchers_free(struct replica_manager *manager);
 
-/* ---- Inside -----------------------------------------------------------------------------------
- */
+/* ---- Inside ---------------------------------------------------------------------------------- */
 
 enum following_state {
     FOLLOWING_READY,

@@ -28,8 +28,7 @@ static int64_t setting(const struct replica_fetcher *fetcher, enum config_id id)
     return config_int(fetcher->manager->shard->node->config, id);
 }
 
-/* ---- The session ------------------------------------------------------------------------------
- */
+/* ---- The session ----------------------------------------------------------------------------- */
 
 void fetcher_clear_forgotten(struct replica_fetcher *fetcher) {
     while (!list_empty(&fetcher->forgotten)) {
@@ -60,8 +59,7 @@ static void session_answered(struct replica_fetcher *fetcher, int32_t session_id
     fetcher->session_epoch = fetcher->session_epoch == INT32_MAX ? 1 : fetcher->session_epoch + 1;
 }
 
-/* ---- Fetch ------------------------------------------------------------------------------------
- */
+/* ---- Fetch ----------------------------------------------------------------------------------- */
 
 /* Notes what is asked; false when the leader knows it from the session. */
 static bool following_ask(struct following *following) {
@@ -268,8 +266,7 @@ void fetcher_send_fetch(struct replica_fetcher *fetcher) {
     peer_call(fetcher->peer, &fetcher->fetch);
 }
 
-/* ---- ListOffsets ------------------------------------------------------------------------------
- */
+/* ---- ListOffsets ----------------------------------------------------------------------------- */
 
 static const void *offsets_build(struct replica_fetcher *fetcher, int64_t timestamp) {
     struct arena *arena = &fetcher->arena;

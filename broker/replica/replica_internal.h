@@ -26,8 +26,7 @@ struct log_options;
 struct node_shard;
 struct replica_manager;
 
-/* ---- At start ---------------------------------------------------------------------------------
- */
+/* ---- At start -------------------------------------------------------------------------------- */
 
 /*
  * Takes over a log that log_load() gave, of a partition that the image names and this shard owns;
@@ -59,8 +58,7 @@ void replica_manager_add_failed(struct replica_manager *manager, struct uuid top
  */
 void replica_manager_set_loaded(struct replica_manager *manager);
 
-/* ---- Making a log at run time -----------------------------------------------------------------
- */
+/* ---- Making a log at run time ---------------------------------------------------------------- */
 
 /* A partition's log to be made, embedded in the asker. */
 struct log_create {
@@ -88,8 +86,7 @@ struct log_create {
  */
 void log_manager_create_log(struct node_shard *owner, struct log_create *create);
 
-/* ---- Periodic tasks ---------------------------------------------------------------------------
- */
+/* ---- Periodic tasks -------------------------------------------------------------------------- */
 
 /* All partitions of this shard that have a log, or had one that was refused; in the arena. Also
  * between the `done` of replica_manager_close() and replica_manager_free(): the offsets at which
@@ -137,8 +134,7 @@ void log_manager_close_failed(struct node_shard *from, int dir);
  * in that dir. */
 void log_manager_options_in(struct log_manager *manager, int dir, struct log_options *options);
 
-/* ---- Failure ----------------------------------------------------------------------------------
- */
+/* ---- Failure --------------------------------------------------------------------------------- */
 
 /* A log dir went offline (log_options.on_failure of one of its logs, told on every shard): its
  * partitions answer KAFKA_STORAGE_ERROR, their waits end, their logs stay open for reading until

@@ -96,8 +96,7 @@ const struct image_broker *replica_manager_self(const struct replica_manager *ma
     return self != NULL && uuid_equal(self->incarnation_id, node->incarnation_id) ? self : NULL;
 }
 
-/* ---- Partitions -------------------------------------------------------------------------------
- */
+/* ---- Partitions ------------------------------------------------------------------------------ */
 
 static uint64_t partition_hash(struct uuid topic_id, int32_t index) {
     return hash_combine(uuid_hash(topic_id), (uint64_t)(uint32_t)index);
@@ -224,8 +223,7 @@ static void partition_delete(struct partition *partition, enum kafka_error error
     partition_arrivals_tell(&arrivals);
 }
 
-/* ---- The image has changed --------------------------------------------------------------------
- */
+/* ---- The image has changed ------------------------------------------------------------------- */
 
 static void ensure_partition(struct replica_manager *manager, const struct image_topic *topic,
                              int32_t index) {
@@ -312,8 +310,7 @@ void replica_manager_apply(struct replica_manager *manager, const struct image_d
     }
 }
 
-/* ---- The log manager's side (replica_internal.h) ----------------------------------------------
- */
+/* ---- The log manager's side (replica_internal.h) --------------------------------------------- */
 
 /* The partition that a loaded log is for; NULL when the image has lost it meanwhile. */
 static struct partition *partition_for_load(struct replica_manager *manager, struct uuid topic_id,
@@ -434,8 +431,7 @@ void replica_manager_fail_dir(struct replica_manager *manager, int dir) {
     }
 }
 
-/* ---- The end of a turn ------------------------------------------------------------------------
- */
+/* ---- The end of a turn ----------------------------------------------------------------------- */
 
 static enum kafka_error partition_wait_error(const struct partition *partition) {
     switch (partition->state) {
@@ -477,8 +473,7 @@ static void replica_manager_drain(struct deferred *deferred) {
     fetch_waits_run(manager);
 }
 
-/* ---- Closing ----------------------------------------------------------------------------------
- */
+/* ---- Closing --------------------------------------------------------------------------------- */
 
 void replica_manager_check_closed(struct replica_manager *manager) {
     if (manager->closing && manager->closing_logs == 0 && manager->closed != NULL) {

@@ -88,16 +88,14 @@ void replica_manager_check_closed(struct replica_manager *manager);
 /* Closes the log of a partition while the manager closes; it was not among those that are. */
 void replica_manager_close_log(struct partition *partition);
 
-/* ---- partition_isr.c --------------------------------------------------------------------------
- */
+/* ---- partition_isr.c ------------------------------------------------------------------------- */
 
 void replica_manager_isr_init(struct replica_manager *manager);
 
 /* The partition's followers are looked at now and then while it leads any. */
 void replica_manager_watch_isr(struct partition *partition);
 
-/* ---- replica_create.c -------------------------------------------------------------------------
- */
+/* ---- replica_create.c ------------------------------------------------------------------------ */
 
 /* Has the log manager make the partition's log; goes on when it is there. */
 void partition_create_log(struct partition *partition);
@@ -108,8 +106,7 @@ void partition_creation_abandon(struct partition *partition);
 /* Frees what is under way, for replica_manager_free(). */
 void partition_creations_free(struct replica_manager *manager);
 
-/* ---- replica_remove.c -------------------------------------------------------------------------
- */
+/* ---- replica_remove.c ------------------------------------------------------------------------ */
 
 /*
  * Closes a log that is no longer wanted, sets its directory aside as "-delete" and removes it after

@@ -246,8 +246,7 @@ Test(cluster, what_is_acknowledged_is_on_all_disks, .timeout = 600) {
     }
 }
 
-/* ---- All at once ------------------------------------------------------------------------------
- */
+/* ---- All at once ----------------------------------------------------------------------------- */
 
 #define STOP_ALL_MS 2000 /* of virtual time; below the 3 s that a lost controller is waited for */
 

@@ -132,8 +132,7 @@ Test(log_dirs, one_that_fails_is_taken_out_alone_and_comes_back, .timeout = 600)
     }
 }
 
-/* ---- Replicas that move -----------------------------------------------------------------------
- */
+/* ---- Replicas that move ---------------------------------------------------------------------- */
 
 struct moving {
     struct replica_manager *replicas;
@@ -198,8 +197,7 @@ Test(log_dirs, replicas_that_move_between_them_lose_nothing, .timeout = 600) {
     }
 }
 
-/* ---- The metadata's dir -----------------------------------------------------------------------
- */
+/* ---- The metadata's dir ---------------------------------------------------------------------- */
 
 /* The metadata lies in the first. */
 static bool has_ended(struct cluster_world *world) {

@@ -302,8 +302,7 @@ static void crash_everywhere(enum sim_crash first, enum sim_crash second, int sh
     }
 }
 
-/* ---- Disks that fail --------------------------------------------------------------------------
- */
+/* ---- Disks that fail ------------------------------------------------------------------------- */
 
 /* One dir, or both, fail from the n-th of the operations that follow on the first records. Whether
  * there were so many. */
@@ -364,8 +363,7 @@ Test(move_dirs, a_full_disk_is_no_loss, .timeout = 600) {
     fail_everywhere(1, -ENOSPC, NULL);
 }
 
-/* ---- Topics that go ---------------------------------------------------------------------------
- */
+/* ---- Topics that go -------------------------------------------------------------------------- */
 
 Test(move_dirs, a_topic_that_is_deleted_takes_its_copy_along, .timeout = 600) {
     for (int after = 0; after < 60; after++) {
@@ -427,8 +425,7 @@ Test(move_dirs, a_stop_meanwhile_is_clean, .timeout = 600) {
     }
 }
 
-/* ---- Answers ----------------------------------------------------------------------------------
- */
+/* ---- Answers --------------------------------------------------------------------------------- */
 
 Test(move_dirs, what_cannot_be_moved_is_refused_as_kafka_does) {
     struct run run;
@@ -458,8 +455,7 @@ Test(move_dirs, what_cannot_be_moved_is_refused_as_kafka_does) {
     node_world_free(run.world);
 }
 
-/* ---- Crashes ----------------------------------------------------------------------------------
- */
+/* ---- Crashes --------------------------------------------------------------------------------- */
 
 Test(move_dirs, the_run_that_was_asked_for) {
     const char *run = getenv("SIM_RUN");

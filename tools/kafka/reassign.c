@@ -42,8 +42,7 @@ const struct option_spec kafka_reassign_partitions_options[] = {
     {NULL},
 };
 
-/* ---- Failing ----------------------------------------------------------------------------------
- */
+/* ---- Failing --------------------------------------------------------------------------------- */
 
 int reassign_fail(const char *exception, const char *text) {
     printf("Error: %s\n%s: %s\n", text, exception, text);
@@ -83,8 +82,7 @@ static const char *names_of(struct kafka_call *call, const struct plan *plan) {
     return text;
 }
 
-/* ---- --list -----------------------------------------------------------------------------------
- */
+/* ---- --list ---------------------------------------------------------------------------------- */
 
 static int by_topic(const void *a, const void *b) {
     return slice_compare(
@@ -131,8 +129,7 @@ static int list(struct kafka_call *call) {
     return 0;
 }
 
-/* ---- --generate -------------------------------------------------------------------------------
- */
+/* ---- --generate ------------------------------------------------------------------------------ */
 
 struct candidate {
     int32_t id;
@@ -265,8 +262,7 @@ static int generate(struct kafka_call *call) {
     return 0;
 }
 
-/* ---- Moves between brokers --------------------------------------------------------------------
- */
+/* ---- Moves between brokers ------------------------------------------------------------------- */
 
 /* Asks for the moves of the plan, or with `cancel` for their end. 0, or the exit code after a
  * message that begins with `error`. */
@@ -322,8 +318,7 @@ static int alter(struct kafka_call *call, const struct plan *plan, bool cancel, 
                : reassign_fail_tersely(arena_printf(&call->arena, "%s%s", error, errors));
 }
 
-/* ---- Moves between dirs -----------------------------------------------------------------------
- */
+/* ---- Moves between dirs ---------------------------------------------------------------------- */
 
 /* The error of one replica; -1 after a message. */
 static int move_replica(struct kafka_call *call, int32_t broker, const struct move *move,
@@ -390,8 +385,7 @@ static int move_dirs(struct kafka_call *call, const struct plan *plan) {
     return 0;
 }
 
-/* ---- --execute --------------------------------------------------------------------------------
- */
+/* ---- --execute ------------------------------------------------------------------------------- */
 
 /* Whether all brokers of the plan are there; false after a message. */
 static bool check_brokers(struct kafka_call *call, const struct plan *plan) {
@@ -452,8 +446,7 @@ static int execute(struct kafka_call *call) {
     return plan.names_dirs ? move_dirs(call, &plan) : 0;
 }
 
-/* ---- --verify ---------------------------------------------------------------------------------
- */
+/* ---- --verify -------------------------------------------------------------------------------- */
 
 /* Whether all are over. */
 static bool print_moves(struct kafka_call *call, const struct plan *plan,
@@ -547,8 +540,7 @@ static int verify(struct kafka_call *call) {
     return throttle_clear(call, &plan);
 }
 
-/* ---- --cancel ---------------------------------------------------------------------------------
- */
+/* ---- --cancel -------------------------------------------------------------------------------- */
 
 /* Those of the plan that are under way. */
 static struct plan plan_active(struct kafka_call *call, const struct plan *plan,
@@ -616,8 +608,7 @@ static int cancel(struct kafka_call *call) {
     return options_has(&call->options, "preserve-throttles") ? 0 : throttle_clear(call, &plan);
 }
 
-/* ---- The command line -------------------------------------------------------------------------
- */
+/* ---- The command line ------------------------------------------------------------------------ */
 
 /* What goes with an action beside the brokers and the client's properties. */
 static const struct action {

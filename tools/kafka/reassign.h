@@ -31,8 +31,7 @@ int reassign_fail_tersely(const char *text);
 /* For an error of a broker, or the client's where no answer came (code 0). */
 int reassign_fail_as(struct kafka_call *call, int16_t code, const char *text);
 
-/* ---- reassign_plan.c: files -------------------------------------------------------------------
- */
+/* ---- reassign_plan.c: files ------------------------------------------------------------------ */
 
 /* --reassignment-json-file, and checked; false after a message. */
 bool plan_load(struct kafka_call *call, struct plan *plan);
@@ -48,8 +47,7 @@ const char *plan_json(struct kafka_call *call, const struct plan *plan);
 
 int plan_compare(const void *a, const void *b);
 
-/* ---- reassign_state.c: the cluster ------------------------------------------------------------
- */
+/* ---- reassign_state.c: the cluster ----------------------------------------------------------- */
 
 /* The topics with their partitions; false after a message, also when one does not exist. */
 bool state_topics(struct kafka_call *call, const struct slice *names, int32_t count,
@@ -72,8 +70,7 @@ void state_dirs(struct kafka_call *call, int32_t broker, struct slice topic, int
 /* Fills in the dirs of all replicas, "any" where one lies nowhere. */
 void state_fill_dirs(struct kafka_call *call, struct plan *plan);
 
-/* ---- reassign_throttle.c ----------------------------------------------------------------------
- */
+/* ---- reassign_throttle.c --------------------------------------------------------------------- */
 
 /* Sets those of --throttle and --replica-alter-log-dirs-throttle, with what is said about it. 0, or
  * the exit code after a message. */

@@ -22,8 +22,7 @@
 
 struct world world;
 
-/* ---- The machine ------------------------------------------------------------------------------
- */
+/* ---- The machine ----------------------------------------------------------------------------- */
 
 int64_t clock_wall_ms(const struct machine *machine) {
     return WALL_MS + machine->now_ms;
@@ -178,8 +177,7 @@ int disk_usage(struct machine *machine, const char *path, int64_t *total, int64_
     return 0;
 }
 
-/* ---- Log dirs ---------------------------------------------------------------------------------
- */
+/* ---- Log dirs -------------------------------------------------------------------------------- */
 
 int log_dir_set_aside(struct machine *machine, const char *dir, const char *name,
                       const char *suffix, char **new_path) {
@@ -192,8 +190,7 @@ int log_dir_remove_tree(struct machine *machine, const char *path) {
     return 0;
 }
 
-/* ---- The rest of the broker -------------------------------------------------------------------
- */
+/* ---- The rest of the broker ------------------------------------------------------------------ */
 
 int64_t config_int(const struct config *config, enum config_id id) {
     return 1000;
@@ -355,8 +352,7 @@ void world_create_held(void) {
     world_settle();
 }
 
-/* ---- The world --------------------------------------------------------------------------------
- */
+/* ---- The world ------------------------------------------------------------------------------- */
 
 static void make_topic(int index, const char *name, int32_t partitions) {
     struct image_topic *topic = &world.topics[index];
@@ -523,8 +519,7 @@ void world_set_isr(int topic, int32_t index, int isr_count) {
     tell_change(topic, IMAGE_TOPIC_CREATED);
 }
 
-/* ---- The controller ---------------------------------------------------------------------------
- */
+/* ---- The controller -------------------------------------------------------------------------- */
 
 void controller_call(struct controller_call *call) {
     ASSERT(world.asked == NULL);
@@ -568,8 +563,7 @@ void world_create_topic(int topic) {
     tell_change(topic, IMAGE_TOPIC_CREATED);
 }
 
-/* ---- Requests ---------------------------------------------------------------------------------
- */
+/* ---- Requests -------------------------------------------------------------------------------- */
 
 void call_start(struct call *call, void (*handler)(struct request *request), int16_t api_key,
                 int16_t version, const void *body) {
@@ -685,8 +679,7 @@ void request_respond_close(struct request *request, const char *reason) {
     request_release(request);
 }
 
-/* ---- Produce ----------------------------------------------------------------------------------
- */
+/* ---- Produce --------------------------------------------------------------------------------- */
 
 struct batch_options world_batch_options(void) {
     return BATCH_OPTIONS_DEFAULT;

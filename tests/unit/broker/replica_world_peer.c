@@ -89,8 +89,7 @@ void world_break(int32_t broker, int result) {
     world_settle();
 }
 
-/* ---- Checkpoints ------------------------------------------------------------------------------
- */
+/* ---- Checkpoints ----------------------------------------------------------------------------- */
 
 static void checkpointed(struct post *post) {
     struct checkpoint_wait *wait = CONTAINER_OF(post, struct checkpoint_wait, post);

@@ -261,8 +261,7 @@ Test(fetch, a_partition_named_twice_waits_and_is_answered_once) {
     call_free(&fetch.call);
 }
 
-/* ---- Sessions ---------------------------------------------------------------------------------
- */
+/* ---- Sessions -------------------------------------------------------------------------------- */
 
 static int32_t session_open(int16_t version) {
     struct fetch fetch;
@@ -362,8 +361,7 @@ Test(fetch, a_session_evicted_during_a_wait_still_answers) {
     call_free(&fetch.call);
 }
 
-/* ---- Several shards ---------------------------------------------------------------------------
- */
+/* ---- Several shards -------------------------------------------------------------------------- */
 
 Test(fetch, a_fetch_over_three_shards_waits_on_all_and_is_woken_by_any) {
     tear_down();

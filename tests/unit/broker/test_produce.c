@@ -328,8 +328,7 @@ Test(produce, a_partition_of_another_shard_is_posted_to_and_one_at_home_is_not) 
     produce_free(&produce);
 }
 
-/* ---- Checks that take long --------------------------------------------------------------------
- */
+/* ---- Checks that take long ------------------------------------------------------------------- */
 
 /* Small as it is sent, and a mebibyte of zeros when it is looked into. */
 static struct slice long_check(struct buffer *out, int64_t timestamp) {

@@ -146,8 +146,7 @@ Test(replica_manager, losing_the_leadership_ends_the_waits) {
     buffer_release(&batch);
 }
 
-/* ---- Where a replica lies ---------------------------------------------------------------------
- */
+/* ---- Where a replica lies -------------------------------------------------------------------- */
 
 static void answer_report(enum kafka_error error) {
     struct assign_replicas_to_dirs_response response = {.error_code = (int16_t)error};

@@ -106,8 +106,7 @@ static void answer_offset(int32_t broker, int64_t offset) {
     world_answer(world_call(broker, 2), 9, 0, &response);
 }
 
-/* ---- Asking -----------------------------------------------------------------------------------
- */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 Test(replication_follower, it_says_who_it_is_and_what_it_has) {
     const struct fetch_request *request = sent(2);
@@ -272,8 +271,7 @@ Test(replication_follower, what_is_deleted_leaves_the_session) {
     cr_assert(uuid_equal(request->forgotten_topics_data[0].topic_id, world.topics[TOPIC_B].id));
 }
 
-/* ---- Taking -----------------------------------------------------------------------------------
- */
+/* ---- Taking ---------------------------------------------------------------------------------- */
 
 Test(replication_follower, the_high_watermark_is_the_leaders_but_not_beyond_the_end) {
     sent(2);
@@ -361,8 +359,7 @@ Test(replication_follower, consumers_read_up_to_its_high_watermark) {
     call_free(&call);
 }
 
-/* ---- Cutting ----------------------------------------------------------------------------------
- */
+/* ---- Cutting --------------------------------------------------------------------------------- */
 
 /* This node led epoch 7 and wrote two records that nobody else has. */
 static void lead_alone(void) {
@@ -486,8 +483,7 @@ Test(replication_follower, a_leader_that_begins_within_a_batch_is_followed) {
     cr_assert_eq(sent_partition(2)->fetch_offset, 53);
 }
 
-/* ---- Errors -----------------------------------------------------------------------------------
- */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
 Test(replication_follower, a_leader_that_does_not_know_yet_is_asked_again_soon) {
     sent(2);
@@ -535,8 +531,7 @@ Test(replication_follower, a_reassigned_replica_is_removed) {
     world.replicas[0] = 1;
 }
 
-/* ---- Throttles --------------------------------------------------------------------------------
- */
+/* ---- Throttles ------------------------------------------------------------------------------- */
 
 Test(replication_follower, a_throttled_follower_that_lags_asks_later) {
     world_throttle(0);

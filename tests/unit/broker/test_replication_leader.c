@@ -114,8 +114,7 @@ static const struct alter_partition_request_partition_data *asked(void) {
     return request == NULL ? NULL : request->topics[0].partitions;
 }
 
-/* ---- The high watermark -----------------------------------------------------------------------
- */
+/* ---- The high watermark ---------------------------------------------------------------------- */
 
 Test(replication_leader, the_high_watermark_is_what_all_of_the_isr_have) {
     cr_assert_eq(high_watermark(), 0);
@@ -189,8 +188,7 @@ Test(replication_leader, an_offset_beyond_the_log_does_not_count) {
     cr_assert_eq(high_watermark(), 0);
 }
 
-/* ---- Produce ----------------------------------------------------------------------------------
- */
+/* ---- Produce --------------------------------------------------------------------------------- */
 
 Test(replication_leader, acks_all_is_refused_below_the_minimum) {
     world_set_isr(TOPIC_A, 0, 1);
@@ -221,8 +219,7 @@ Test(replication_leader, a_leader_that_follows_now_ends_its_waits) {
     produce_free(&produce);
 }
 
-/* ---- Who may fetch ----------------------------------------------------------------------------
- */
+/* ---- Who may fetch --------------------------------------------------------------------------- */
 
 Test(replication_leader, a_stranger_is_told_that_it_is_none_of_the_replicas) {
     world.partitions[TOPIC_A][0].replica_count = 2;
@@ -308,8 +305,7 @@ Test(replication_leader, a_log_that_went_another_way_is_told_where) {
     visit_end(&visit);
 }
 
-/* ---- Changes of the ISR -----------------------------------------------------------------------
- */
+/* ---- Changes of the ISR ---------------------------------------------------------------------- */
 
 Test(replication_leader, who_has_caught_up_is_asked_for_and_counts_at_once) {
     world_set_isr(TOPIC_A, 0, 2);
@@ -482,8 +478,7 @@ Test(replication_leader, a_replica_that_keeps_pace_with_producers_has_caught_up)
     cr_assert_null(world_isr_asked());
 }
 
-/* ---- Deletions --------------------------------------------------------------------------------
- */
+/* ---- Deletions ------------------------------------------------------------------------------- */
 
 struct deletion {
     struct call call;
@@ -550,8 +545,7 @@ Test(replication_leader, a_deletion_ends_with_its_time_or_its_leader) {
     call_free(&deletion.call);
 }
 
-/* ---- Racks ------------------------------------------------------------------------------------
- */
+/* ---- Racks ----------------------------------------------------------------------------------- */
 
 Test(replication_leader, consumers_are_sent_to_a_member_in_their_rack) {
     world.node.shards[0].replicas->rack_aware = true;
@@ -573,8 +567,7 @@ Test(replication_leader, consumers_are_sent_to_a_member_in_their_rack) {
     visit_end(&visit);
 }
 
-/* ---- Throttles --------------------------------------------------------------------------------
- */
+/* ---- Throttles ------------------------------------------------------------------------------- */
 
 /* How many bytes a replica is sent; the answer is waited for. */
 static size_t sent_to(int32_t broker, int64_t offset) {
