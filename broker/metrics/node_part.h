@@ -57,9 +57,8 @@ struct node_client_series {
 
 struct node_part {
     struct arena arena;
-    uint64_t
-        cursor; /* of the image's topics (hmap_scan), and whether all were looked at; private */
-    bool whole;
+    uint64_t cursor; /* private: of the image's topics (hmap_scan) */
+    bool whole;      /* all topics were looked at */
     int32_t id;
     bool is_broker;
     bool is_controller;

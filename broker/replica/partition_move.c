@@ -498,19 +498,6 @@ void partition_move_cut(struct partition *partition) {
     }
 }
 
-bool partition_move_abandon(struct partition *partition) {
-    struct partition_move *move = partition->move;
-    if (move == NULL) {
-        return false;
-    }
-    if (move->phase < MOVE_CLOSING) {
-        move_give_up(move);
-        return false;
-    }
-    partition_move_let_go(move);
-    return true;
-}
-
 void partition_move_dir_failed(struct partition *partition, int dir) {
     struct partition_move *move = partition->move;
     if (move != NULL && move->phase < MOVE_CLOSING && (dir == move->dir || dir == partition->dir)) {
@@ -532,6 +519,14 @@ bool partition_move_stop(struct partition *partition) {
         return false;
     }
     return true;
+}
+
+bool partition_move_abandon(struct partition *partition) {
+    bool with_move = partition_move_stop(partition);
+    if (with_move) {
+        partition_move_let_go(partition->move);
+    }
+    return with_move;
 }
 
 bool partition_moves(const struct partition *partition, int *dir, const struct log **copy) {

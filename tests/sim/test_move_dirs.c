@@ -247,6 +247,19 @@ static void check_leftovers(struct run *run) {
     cr_assert_eq(left, 0, "%s: directories are left", run->label);
 }
 
+/* It starts, has everything, goes on, and a clean restart later nothing lies about. */
+static void check_recovery(struct run *run) {
+    cr_assert_eq(node_world_start(run->world), 0, "%s: it does not start: %s", run->label,
+                 run->world->log.last_error);
+    check(run);
+    live_on(run);
+    check(run);
+    cr_assert(node_world_stop(run->world), "%s: the stop hangs", run->label);
+    cr_assert_eq(node_world_start(run->world), 0, "%s: %s", run->label, run->world->log.last_error);
+    check(run);
+    check_leftovers(run);
+}
+
 /* Whether the node died at its n-th operation. */
 static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash first, enum sim_crash second,
                      int shards) {
@@ -275,15 +288,7 @@ static bool crash_at(uint64_t seed, uint64_t n, enum sim_crash first, enum sim_c
         node_world_kill(run.world);
     }
 
-    cr_assert_eq(node_world_start(run.world), 0, "%s: it does not start: %s", run.label,
-                 run.world->log.last_error);
-    check(&run);
-    live_on(&run);
-    check(&run);
-    cr_assert(node_world_stop(run.world), "%s: the stop hangs", run.label);
-    cr_assert_eq(node_world_start(run.world), 0, "%s: %s", run.label, run.world->log.last_error);
-    check(&run);
-    check_leftovers(&run);
+    check_recovery(&run);
     cr_assert(node_world_stop(run.world), "%s: the stop hangs", run.label);
     node_world_free(run.world);
     return died;
@@ -332,15 +337,7 @@ static bool fail_at(uint64_t n, uint64_t count, int error, const char *under) {
     sim_disk_fault(run.world->node.machine, &(struct sim_disk_fault){0});
     node_world_kill(run.world);
 
-    cr_assert_eq(node_world_start(run.world), 0, "%s: it does not start: %s", run.label,
-                 run.world->log.last_error);
-    check(&run);
-    live_on(&run);
-    check(&run);
-    cr_assert(node_world_stop(run.world), "%s: the stop hangs", run.label);
-    cr_assert_eq(node_world_start(run.world), 0, "%s: %s", run.label, run.world->log.last_error);
-    check(&run);
-    check_leftovers(&run);
+    check_recovery(&run);
     node_world_free(run.world);
     return reached;
 }
