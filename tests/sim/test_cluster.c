@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/assert.h"
+#include "broker/metadata/image.h"
+#include "broker/node.h"
 #include "tests/sim/cluster_client.h"
 #include "tests/sim/cluster_world.h"
 
@@ -276,6 +279,26 @@ Test(cluster, nodes_that_are_all_stopped_do_not_wait_for_one_another, .timeout =
         }
         end_world(world, "a stop of all", seed);
     }
+}
+
+static bool controllers_registered(struct cluster_world *world) {
+    bool all = true;
+    for (int i = 0; i < CLUSTER_NODES; i++) {
+        struct arena arena;
+        struct slice *records = NULL;
+        arena_init(&arena, SIZE_MAX);
+        const struct image *image = world->nodes[i].node->shards[0].image;
+        all = all && image_controllers(image, &arena, &records) == CLUSTER_NODES;
+        arena_release(&arena);
+    }
+    return all;
+}
+
+Test(cluster, each_controller_registers, .timeout = 600) {
+    struct cluster_world *world = start_world(1, 1, NULL, 0);
+    cluster_world_until(world, "the registration of all controllers", HEAL_MS,
+                        controllers_registered);
+    end_world(world, "registering", 1);
 }
 
 Test(cluster, the_same_seed_is_the_same_run, .timeout = 600) {
