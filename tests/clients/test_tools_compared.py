@@ -42,7 +42,10 @@ def perform(script, broker, runner, directory, settle):
         for step in script:
             outputs.append([])
             if step.line.startswith("@ "):
-                actions.run(step.line.replace("%D", str(broker.data)))
+                line = step.line
+                for place, name in places[:3]:
+                    line = line.replace(name, place)
+                actions.run(line)
             elif step.line:
                 tool, args, stdin = step.command()
                 for place, name in places[:3]:
@@ -138,6 +141,23 @@ def test_barnabasctl_prints_what_the_tools_print(
     different, compared = compare(script, outputs, "but", "barnabasctl")
     record_property("compared", compared)
     assert not different, f"{len(different)} of {compared} outputs differ:\n" + "\n".join(different)
+
+
+BOTH = [
+    "kafka-features downgrade --release-version 4.2 --dry-run",
+    "kafka-features downgrade --release-version 3.9 --unsafe --dry-run",
+    "kafka-features upgrade --release-version 4.3 --dry-run",
+    "kafka-features upgrade --release-version 4.0 --dry-run",
+    "kafka-features describe",
+]
+
+
+@pytest.mark.parametrize("command", BOTH)
+def test_barnabasctl_prints_of_any_broker_what_the_tool_prints(broker, runner, command):
+    tool, *args = shlex.split(command)
+    args = ["--bootstrap-server", broker.bootstrap, *args]
+    wanted, got = (record(*each.run(tool, args), [], []) for each in (runner, OurTools()))
+    assert wanted and got == wanted
 
 
 def test_a_brokers_loggers_are_altered_by_its_id_alone(only_barnabas, fresh_broker):

@@ -7,10 +7,12 @@ Runs against Apache Kafka with --broker kafka.
 import contextlib
 import socket
 import struct
+import subprocess
 import threading
 
 import cluster as clusters
 import cluster_wire
+import harness
 import pytest
 
 NONE, TIMED_OUT, UNSUPPORTED_VERSION, INVALID_REQUEST = 0, 7, 35, 42
@@ -172,6 +174,47 @@ def test_a_controller_that_follows_becomes_a_voter(kind, committed):
             assert NEW in cluster.quorum().voters
         clusters.wait_until("a voter", lambda: set(cluster.quorum().voters) == {1, 2, 3, NEW})
         assert add_voter(cluster, NEW, directory, port)[0] == DUPLICATE_VOTER
+
+
+def run_tool(program, cluster, node, *args):
+    """kafka-metadata-quorum with the configuration of the node, as Kafka's or as barnabasctl."""
+    port = cluster.controller_ports[cluster.active_controller()]
+    args = [
+        "--bootstrap-controller", f"{clusters.HOST}:{port}",
+        "--command-config", str(node.properties_path), "add-controller", *args,
+    ]  # fmt: skip
+    if program == "kafka":
+        return harness.run_tool("kafka-metadata-quorum", *args, check=False)
+    return subprocess.run(
+        ["kafka-metadata-quorum.sh", *args], executable=harness.BARNABAS.with_name("barnabasctl"),
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("program", ["kafka", "barnabasctl"])
+def test_the_tool_makes_a_controller_that_follows_a_voter(kind, program, java_tools):
+    with clusters.Cluster(kind) as cluster:
+        node = controller(cluster, NEW)
+        what = (
+            f"controller {NEW} with directory id {directory_id(node)} and endpoints: "
+            f"CONTROLLER://{clusters.HOST}:{cluster.controller_ports[NEW]}\n"
+        )
+        clusters.wait_until("an observer", lambda: NEW in cluster.quorum().observers)
+        done = run_tool(program, cluster, node, "--dry-run")
+        assert (done.returncode, done.stdout) == (0, f"DRY RUN of adding {what}"), done.stderr
+        assert NEW not in cluster.quorum().voters
+
+        def added():
+            done = run_tool(program, cluster, node)
+            lags = "errors.TimeoutException: " in done.stderr
+            assert (done.returncode, done.stdout) == (0, f"Added {what}") or lags, done.stderr
+            return done.returncode == 0
+
+        clusters.wait_until("it is added", added)
+        assert set(cluster.quorum().voters) == {1, 2, 3, NEW}
+        done = run_tool(program, cluster, node)
+        assert done.returncode == 1
+        assert "org.apache.kafka.common.errors.DuplicateVoterException: " in done.stderr
 
 
 def test_voters_of_the_configuration_cannot_be_added_to(kind):

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "base/slice.h"
+#include "broker/metadata/features.h"
 #include "protocol/generated/update_features_request.h"
 #include "protocol/generated/update_features_response.h"
 #include "tools/format_options.h"
-
-#define METADATA_VERSION "metadata.version"
+#include "tools/kafka/features_releases.h"
 
 enum upgrade_type { UPGRADE = 1, SAFE_DOWNGRADE = 2, UNSAFE_DOWNGRADE = 3 };
 
@@ -36,74 +36,80 @@ static bool add(struct kafka_call *call, struct update_features_request *request
     return true;
 }
 
-/* "name=level"; false after a message. */
-static bool add_level(struct kafka_call *call, struct update_features_request *request,
-                      const char *text, enum upgrade_type type) {
-    const char *equals = strchr(text, '=');
-    int64_t level = 0;
-    if (equals == NULL) {
-        fail(arena_printf(&call->arena,
-                          "Can't parse feature=level string %s: equals sign not found.", text));
-        return false;
-    }
-    struct slice digits = slice_str(equals + 1);
-    if (!slice_parse_i64(digits, &level) || level < INT16_MIN || level > INT16_MAX) {
-        fail(arena_printf(&call->arena,
-                          "Can't parse feature=level string %s: unable to parse %s as a "
-                          "short.",
-                          text, equals + 1));
-        return false;
-    }
-    return add(call, request, slice_make(text, (size_t)(equals - text)), (int16_t)level, type);
+static enum upgrade_type type_of(const struct options *options, const char *word) {
+    return strcmp(word, "upgrade") == 0     ? UPGRADE
+           : options_has(options, "unsafe") ? UNSAFE_DOWNGRADE
+                                            : SAFE_DOWNGRADE;
 }
 
-static const char *unknown_release(struct kafka_call *call, const char *release) {
-    const char *all = "";
-    for (int16_t level = 1; level < INT8_MAX; level++) {
-        if (release_name(level) != NULL) {
-            all = arena_printf(&call->arena, "%s%s%s", all, *all != '\0' ? ", " : "",
-                               release_name(level));
+/* All features of a release; those that it has not at all are no upgrade. */
+static bool add_release(struct kafka_call *call, struct update_features_request *request,
+                        enum upgrade_type type) {
+    const struct options *options = &call->options;
+    if (options_has(options, "metadata") || options_has(options, "feature")) {
+        fail("Can not specify `release-version` with other feature flags.");
+        return false;
+    }
+    const char *name;
+    int16_t level, metadata = release_required(call, options_get(options, "release-version", ""));
+    if (metadata < 0 || !add(call, request, SLICE_LIT(FEATURE_METADATA_VERSION), metadata, type)) {
+        return false;
+    }
+    for (size_t n = 0; (name = release_feature(n, metadata, &level)) != NULL; n++) {
+        if ((level > 0 || type != UPGRADE) && !add(call, request, slice_str(name), level, type)) {
+            return false;
         }
     }
-    return arena_printf(&call->arena,
-                        "Unknown metadata.version '%s'. Supported metadata.version are: %s",
-                        release, all);
+    return true;
 }
 
-static bool take_updates(struct kafka_call *call, const char *word,
-                         struct update_features_request *request) {
+/* --metadata and each --feature; false after a message. */
+static bool add_given(struct kafka_call *call, const char *word,
+                      struct update_features_request *request, enum upgrade_type type) {
     const struct options *options = &call->options;
-    bool unsafe = options_has(options, "unsafe");
     bool disable = strcmp(word, "disable") == 0;
-    enum upgrade_type type = strcmp(word, "upgrade") == 0 ? UPGRADE
-                             : unsafe                     ? UNSAFE_DOWNGRADE
-                                                          : SAFE_DOWNGRADE;
-    request->feature_updates = MESSAGE_ARRAY(
-        &call->arena, update_features_request_feature_update_key, options->given_count + 1);
     const char *metadata = options_get(options, "metadata", NULL);
     if (metadata != NULL && !disable) {
         puts(" `metadata` flag is deprecated and may be removed in a future release.");
-        int16_t level = release_level(metadata);
-        if (level < 0) {
-            fail(unknown_release(call, metadata));
-            return false;
-        }
-        if (!add(call, request, SLICE_LIT(METADATA_VERSION), level, type)) {
+        int16_t level = release_required(call, metadata);
+        if (level < 0 || !add(call, request, SLICE_LIT(FEATURE_METADATA_VERSION), level, type)) {
             return false;
         }
     }
     const char *text;
     for (size_t i = 0; (text = options_nth(options, "feature", i)) != NULL; i++) {
-        bool good = disable ? add(call, request, slice_str(text), 0, type)
-                            : add_level(call, request, text, type);
-        if (!good) {
+        struct slice name = slice_str(text);
+        int16_t level = 0;
+        if ((!disable && !feature_level_parse(text, &name, &level)) ||
+            !add(call, request, name, level, type)) {
             return false;
         }
     }
+    return true;
+}
+
+static int by_name(const void *a, const void *b) {
+    return slice_compare(((const update *)a)->feature, ((const update *)b)->feature);
+}
+
+static bool take_updates(struct kafka_call *call, const char *word,
+                         struct update_features_request *request) {
+    const struct options *options = &call->options;
+    enum upgrade_type type = type_of(options, word);
+    bool by_release = strcmp(word, "disable") != 0 && options_has(options, "release-version");
+    request->feature_updates =
+        MESSAGE_ARRAY(&call->arena, update_features_request_feature_update_key,
+                      options->given_count + FORMAT_FEATURES_MAX);
+    if (!(by_release ? add_release(call, request, type) : add_given(call, word, request, type))) {
+        return false;
+    }
     if (request->feature_updates_count == 0) {
         fail(arena_printf(&call->arena, "You must specify at least one feature to %s", word));
+        return false;
     }
-    return request->feature_updates_count > 0;
+    qsort(request->feature_updates, (size_t)request->feature_updates_count, sizeof(update),
+          by_name);
+    return true;
 }
 
 /* What the answer says of one feature: newer ones only have one outcome for all. */

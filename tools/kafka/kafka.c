@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "broker/config/properties.h"
 #include "tools/format.h"
+#include "tools/kafka/features_releases.h"
 
 /* As long as Kafka's tools wait for a broker that does not listen yet. */
 #define CONNECT_WAIT_MS 60000
@@ -139,8 +140,28 @@ int kafka_storage(struct kafka_call *call) {
             return commands[i].run(call->argc - 1, call->argv + 1);
         }
     }
-    fputs("usage: kafka-storage format|info|random-uuid [options]\n", stderr);
-    return EXIT_FAILED;
+    static const struct option_spec specs[] = {
+        {"release-version|r", OPTION_VALUE, "RELEASE_VERSION", "The release."},
+        {"feature|f", OPTION_VALUE, "FEATURE", "A feature and its level, name=level."},
+        {"help|h", OPTION_FLAG, NULL, "Prints this."},
+        {NULL},
+    };
+    const char *word = call->argc > 0 ? call->argv[0] : "";
+    bool mapping = strcmp(word, "version-mapping") == 0;
+    if (!mapping && strcmp(word, "feature-dependencies") != 0) {
+        fputs("usage: kafka-storage format|info|version-mapping|feature-dependencies|random-uuid "
+              "[options]\n",
+              stderr);
+        return EXIT_FAILED;
+    }
+    if (!options_parse(&call->options, specs, call->argc - 1, call->argv + 1)) {
+        return fail_parse(call);
+    }
+    if (options_has(&call->options, "help")) {
+        kafka_usage(call, "%s", "");
+        return 0;
+    }
+    return mapping ? features_version_mapping(call) : features_dependencies(call);
 }
 
 /* ---- Connecting ------------------------------------------------------------------------------ */

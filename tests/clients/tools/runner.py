@@ -12,6 +12,7 @@ HERE = Path(__file__).resolve().parent
 TOOLS = {
     **harness.TOOLS,
     "kafka-configs": "kafka.admin.ConfigCommand",
+    "kafka-storage": "kafka.tools.StorageTool",
     "kafka-producer-perf-test": "org.apache.kafka.tools.ProducerPerformance",
     "kafka-consumer-perf-test": "org.apache.kafka.tools.ConsumerPerformance",
     "kafka-e2e-latency": "org.apache.kafka.tools.EndToEndLatency",
