@@ -5,9 +5,17 @@
 #include "broker/node.h"
 #include "broker/replica/replica_manager.h"
 
-void produce_tasks_init(struct produce_tasks *tasks) {
+/* A check that ended in refusal is followed by this many times its duration, at most the limit,
+ * without another one of a connection that is not in good standing. */
+#define PACE_TIMES  9
+#define PACE_MS_MAX 1000
+
+static void pace_over(struct timer *timer);
+
+void produce_tasks_init(struct produce_tasks *tasks, struct shard *shard) {
+    *tasks = (struct produce_tasks){.checking = false};
     list_init(&tasks->pending);
-    tasks->checking = false;
+    timer_init(&tasks->pace, shard, pace_over);
 }
 
 static struct produce_task *task_at(struct list *link) {
@@ -15,6 +23,7 @@ static struct produce_task *task_at(struct list *link) {
 }
 
 void produce_tasks_release(struct produce_tasks *tasks) {
+    timer_stop(&tasks->pace);
     LIST_FOREACH(it, &tasks->pending) {
         free(task_at(it)->produce.rebuilt);
     }
@@ -90,27 +99,75 @@ static void send_back(struct produce_tasks *tasks, uint64_t connection_id) {
 
 /* ---- Checking -------------------------------------------------------------------------------- */
 
+static enum produce_standing standing_of(const struct produce_tasks *tasks,
+                                         uint64_t connection_id) {
+    size_t at = connection_id % PRODUCE_STANDINGS;
+    return tasks->standings[at].connection_id == connection_id ? tasks->standings[at].standing
+                                                               : STANDING_UNKNOWN;
+}
+
+/* Who had a batch refused stays so: a good batch is cheap to send between bombs. */
+static void standing_set(struct produce_tasks *tasks, uint64_t connection_id, bool refused) {
+    if (refused || standing_of(tasks, connection_id) == STANDING_UNKNOWN) {
+        size_t at = connection_id % PRODUCE_STANDINGS;
+        tasks->standings[at].connection_id = connection_id;
+        tasks->standings[at].standing = refused ? STANDING_REFUSED : STANDING_ACCEPTED;
+    }
+}
+
+/* What the check of `task` says of its connection, and when others like it may be checked. */
+static void draw_conclusions(struct produce_tasks *tasks, const struct produce_task *task) {
+    bool refused = task->produce.verdict.error != ERROR_NONE;
+    standing_set(tasks, task->connection_id, refused);
+    if (refused) {
+        int64_t pace_ms = task->check_ns * PACE_TIMES / 1000000;
+        timer_start(&tasks->pace, pace_ms < PACE_MS_MAX ? pace_ms : PACE_MS_MAX);
+    }
+}
+
 static void check_run(struct work *work) {
     struct produce_task *task = CONTAINER_OF(work, struct produce_task, work);
+    struct machine *machine = shard_machine(work->shard);
+    int64_t began_ns = clock_now_ns(machine);
     partition_produce_check(&task->produce);
+    task->check_ns = clock_now_ns(machine) - began_ns;
 }
 
 static void check_done(struct work *work);
 
-static void check_next(struct replica_manager *manager) {
-    struct produce_tasks *tasks = &manager->produce_tasks;
+/* NULL when none may be checked now. */
+static struct produce_task *find_next(struct produce_tasks *tasks) {
+    struct produce_task *first[STANDING_ACCEPTED + 1] = {NULL};
+    LIST_FOREACH(it, &tasks->pending) {
+        struct produce_task *task = task_at(it);
+        enum produce_standing standing = standing_of(tasks, task->connection_id);
+        if (task->state == PRODUCE_TO_CHECK && first[standing] == NULL) {
+            first[standing] = task;
+        }
+    }
+    if (!timer_running(&tasks->pace) && first[STANDING_UNKNOWN] != NULL) {
+        return first[STANDING_UNKNOWN];
+    }
+    if (!timer_running(&tasks->pace) && first[STANDING_REFUSED] != NULL) {
+        return first[STANDING_REFUSED];
+    }
+    return first[STANDING_ACCEPTED];
+}
+
+static void check_next(struct produce_tasks *tasks, struct shard *shard) {
     if (tasks->checking) {
         return;
     }
-    LIST_FOREACH(it, &tasks->pending) {
-        struct produce_task *task = task_at(it);
-        if (task->state == PRODUCE_TO_CHECK) {
-            task->state = PRODUCE_CHECKING;
-            tasks->checking = true;
-            work_submit(manager->shard->shard, &task->work, check_run, check_done);
-            return;
-        }
+    struct produce_task *task = find_next(tasks);
+    if (task != NULL) {
+        task->state = PRODUCE_CHECKING;
+        tasks->checking = true;
+        work_submit(shard, &task->work, check_run, check_done);
     }
+}
+
+static void pace_over(struct timer *timer) {
+    check_next(CONTAINER_OF(timer, struct produce_tasks, pace), timer->shard);
 }
 
 static void check_done(struct work *work) {
@@ -122,12 +179,13 @@ static void check_done(struct work *work) {
                                      .topic_id = task->topic_id,
                                      .index = task->index};
     tasks->checking = false;
+    draw_conclusions(tasks, task);
     list_remove(&task->link);
     task_conclude(task);
     task->fn(task);
     release_followers(tasks, &key);
     send_back(tasks, key.connection_id);
-    check_next(manager);
+    check_next(tasks, manager->shard->shard);
 }
 
 bool produce_task_start(struct replica_manager *manager, struct produce_task *task,
@@ -144,6 +202,6 @@ bool produce_task_start(struct replica_manager *manager, struct produce_task *ta
         task->state = PRODUCE_TO_CHECK;
     }
     list_append(&tasks->pending, &task->link);
-    check_next(manager);
+    check_next(tasks, manager->shard->shard);
     return false;
 }

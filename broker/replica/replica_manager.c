@@ -72,7 +72,7 @@ struct replica_manager *replica_manager_new(struct node_shard *shard) {
     list_init(&manager->moves);
     list_init(&manager->fetchers);
     list_init(&manager->followings);
-    produce_tasks_init(&manager->produce_tasks);
+    produce_tasks_init(&manager->produce_tasks, manager->shard->shard);
     deferred_init(&manager->drain, shard->shard, replica_manager_drain);
     replica_manager_isr_init(manager);
     init_throttles(manager);

@@ -5,8 +5,8 @@ The good client, a process of its own, sends 100 records a second at fixed times
 with acks=all, and reads them back; its latencies count from the time at which a record was due.
 Each attack runs in windows that alternate with windows without it, so that whatever else the
 machine does falls on both. Printed for each attack: the latency until acknowledged and until read,
-median and p99, without and with it; the ratio of the p99s; how much the broker's memory grew; and
-how much was thrown at it. Nothing is asserted but that the good client lost nothing.
+median and p99, without and with it; the ratio of the p99s; how much the broker's memory grew; how
+much of a CPU it took, without and with it; and how much was thrown at it. Nothing is asserted but that the good client lost nothing.
 """
 
 import argparse
@@ -355,17 +355,30 @@ def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] * 1000
 
 
+def cpu_seconds(broker):
+    """Of all its threads: clock_getcpuclockid()."""
+    return time.clock_gettime(~broker.process.pid << 3 | 2)
+
+
+def measured_window(broker, good, name, seconds):
+    """Returns the broker's CPU time in it."""
+    good.send(name)
+    before = cpu_seconds(broker)
+    time.sleep(seconds)
+    good.send(None)
+    return cpu_seconds(broker) - before
+
+
 def measure(broker, name, rounds, seconds, good, sampler):
-    """Alternating windows; what was thrown, a second, and how much memory grew."""
+    """Alternating windows; what was thrown, a second, the memory before and at most, CPU shares."""
     blows = multiprocessing.Value("q", 0)
     time.sleep(SETTLE_S)
     before = rss_kib(broker)
     sampler.largest = before
     attacked = 0
+    cpu = [0, 0]
     for _ in range(rounds):
-        good.send(f"{name}/without")
-        time.sleep(seconds)
-        good.send(None)
+        cpu[0] += measured_window(broker, good, f"{name}/without", seconds)
         stop, ready = multiprocessing.Event(), multiprocessing.Event()
         attacker = multiprocessing.Process(
             target=attack_process, args=(ATTACKS[name], broker, stop, ready, blows)
@@ -374,9 +387,7 @@ def measure(broker, name, rounds, seconds, good, sampler):
         attacker.start()
         ready.wait(60)
         time.sleep(SETTLE_S)
-        good.send(f"{name}/with")
-        time.sleep(seconds)
-        good.send(None)
+        cpu[1] += measured_window(broker, good, f"{name}/with", seconds)
         stop.set()
         attacker.join(5)
         attacker.kill()
@@ -384,7 +395,7 @@ def measure(broker, name, rounds, seconds, good, sampler):
         attacked += time.monotonic() - began
         time.sleep(SETTLE_S)
     assert broker.process.poll() is None, "the broker is gone:\n" + broker.log()
-    return blows.value / attacked, before, sampler.largest
+    return blows.value / attacked, before, sampler.largest, [c / rounds / seconds for c in cpu]
 
 
 def table_line(name, result):
@@ -392,7 +403,8 @@ def table_line(name, result):
         f"{name:42} {result['ack_p50'][0]:7.2f} {result['ack_p99'][0]:7.2f} "
         f"{result['ack_p50'][1]:7.2f} {result['ack_p99'][1]:7.2f} {result['ack_ratio']:6.2f}  "
         f"{result['read_p99'][0]:7.2f} {result['read_p99'][1]:7.2f} {result['read_ratio']:6.2f}  "
-        f"{result['rss_growth_kib'] / 1024:7.1f}  {result['blows_per_s']:10.0f}"
+        f"{result['rss_growth_kib'] / 1024:7.1f}  {100 * result['cpu'][0]:6.1f} {100 * result['cpu'][1]:6.1f}  "
+        f"{result['blows_per_s']:10.0f}"
     )
 
 
@@ -434,14 +446,14 @@ def main():
 
     print(f"{count} records of the good client, lost or out of order: {len(lost)}; "
           f"latencies in ms at {RATE} records/s, {options.rounds} x {options.seconds:g} s each")  # fmt: skip
-    print(f"{'':42} {'acknowledged':^38}  {'read back':^22}  {'memory':>7}  {'thrown':>10}")
+    print(f"{'':42} {'acknowledged':^38}  {'read back':^22}  {'memory':>7}  {'CPU':^13}  {'thrown':>10}")
     print(f"{'attack':42} {'p50':>7} {'p99':>7} {'p50 *':>7} {'p99 *':>7} {'ratio':>6}  "
-          f"{'p99':>7} {'p99 *':>7} {'ratio':>6}  {'MiB':>7}  {'a second':>10}")  # fmt: skip
+          f"{'p99':>7} {'p99 *':>7} {'ratio':>6}  {'MiB':>7}  {'%':>6} {'% *':>6}  {'a second':>10}")  # fmt: skip
     results = {}
     for name in names:
         quiet, loud = acks[f"{name}/without"], acks[f"{name}/with"]
         quiet_reads, loud_reads = reads[f"{name}/without"], reads[f"{name}/with"]
-        rate, before, largest = thrown[name]
+        rate, before, largest, cpu = thrown[name]
         results[name] = {
             "ack_p50": [percentile(quiet, 0.5), percentile(loud, 0.5)],
             "ack_p99": [percentile(quiet, 0.99), percentile(loud, 0.99)],
@@ -450,6 +462,7 @@ def main():
             "read_ratio": percentile(loud_reads, 0.99) / percentile(quiet_reads, 0.99),
             "rss_before_kib": before,
             "rss_growth_kib": largest - before,
+            "cpu": cpu,
             "blows_per_s": rate,
         }
         print(table_line(name, results[name]))

@@ -1,5 +1,6 @@
 """Batches that are small on the wire and large when decompressed are refused, and cost little."""
 
+import select
 import struct
 
 import pytest
@@ -21,6 +22,7 @@ pytestmark = pytest.mark.usefixtures("only_barnabas")
 
 MIB = 1024 * 1024
 BOMB_MEMORY_MIB = 16
+ANSWER_TIMEOUT_S = 120
 REFUSED = {2, 10, 87}  # CORRUPT_MESSAGE, MESSAGE_TOO_LARGE, INVALID_RECORD
 
 # What fits the usual limit of a batch, 1 MiB: how much it is when decompressed, in how many records.
@@ -71,8 +73,28 @@ def test_many_bombs_at_a_time_cost_no_more_than_one(target, codec):
         for s in sockets:
             s.sendall(request)
         for s in sockets:
+            s.settimeout(ANSWER_TIMEOUT_S)
             assert produce_error(answer_to(s, b"")) in REFUSED
             s.close()
+
+
+def test_who_sent_good_batches_goes_on_while_bombs_wait(target):
+    broker, s = target
+    large = produce_request("target", bomb("snappy", MIB // 2, 8))  # not a bomb, but a worker's too
+    s.settimeout(ANSWER_TIMEOUT_S)
+    assert produce_error(answer_to(s, large)) == 0
+    request = produce_request("target", bomb("gzip", MIB // 2, 1500))
+    bombs = [connect(broker) for _ in range(20)]
+    for b in bombs:
+        b.sendall(request)
+    for _ in range(10):
+        assert produce_error(answer_to(s, large)) == 0
+    answered, _, _ = select.select(bombs, [], [], 0)
+    assert len(answered) <= len(bombs) // 2
+    for b in bombs:
+        b.settimeout(ANSWER_TIMEOUT_S)
+        assert produce_error(answer_to(b, b"")) in REFUSED
+        b.close()
 
 
 LIES = {

@@ -32,6 +32,14 @@ int64_t shard_now_ms(const struct shard *shard) {
     return shard->machine->now_ms;
 }
 
+int64_t clock_now_ns(const struct machine *machine) {
+    return world.machine.clock_ns += world.machine.clock_step_ns;
+}
+
+struct machine *shard_machine(const struct shard *shard) {
+    return shard->machine;
+}
+
 int shard_index(const struct shard *shard) {
     return shard->index;
 }

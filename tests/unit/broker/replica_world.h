@@ -52,6 +52,8 @@ struct machine {
     struct list deferred;
     struct list work;
     bool work_held; /* workers are busy with something else */
+    int64_t clock_ns;
+    int64_t clock_step_ns; /* from one look at the clock to the next */
     struct post *post_head;
     struct post *post_tail;
     int posts; /* since the start */

@@ -440,6 +440,67 @@ Test(produce, connections_take_turns_at_long_checks) {
     buffer_release(&large);
 }
 
+Test(produce, after_a_long_check_that_refuses_only_who_had_one_accepted_goes_on) {
+    enum { GOOD = 7, BAD, UNKNOWN, COUNT };
+    struct buffer large;
+    struct slice records = long_check(&large, WALL_MS); /* without a key */
+    struct produce_call calls[COUNT];
+    world.machine.clock_step_ns = 10 * 1000000;
+    for (int connection = GOOD; connection <= BAD; connection++) {
+        world.connection_id = connection;
+        produce_start(&calls[connection], 9, 1, connection == BAD ? TOPIC_COMPACT : TOPIC_A, 0,
+                      records);
+        world_settle();
+        cr_assert(calls[connection].call.done);
+        produce_free(&calls[connection]);
+    }
+    for (int connection = BAD; connection < COUNT; connection++) {
+        world.connection_id = connection;
+        produce_start(&calls[connection], 9, 1, TOPIC_COMPACT, 0, records);
+    }
+    world.connection_id = GOOD;
+    produce_start(&calls[GOOD], 9, 1, TOPIC_A, 0, records);
+    world_settle();
+    cr_assert(calls[GOOD].call.done);
+    world_advance(89);
+    cr_assert_not(calls[UNKNOWN].call.done);
+    world_advance(1);
+    cr_assert(calls[UNKNOWN].call.done);
+    world_advance(89);
+    cr_assert_not(calls[BAD].call.done);
+    world_advance(1);
+    cr_assert(calls[BAD].call.done);
+    for (int connection = GOOD; connection < COUNT; connection++) {
+        produce_free(&calls[connection]);
+    }
+    buffer_release(&large);
+}
+
+Test(produce, who_had_a_long_check_refused_is_not_trusted_for_one_that_is_accepted) {
+    struct buffer large;
+    struct slice records = long_check(&large, WALL_MS);
+    struct produce_call produce;
+    world.machine.clock_step_ns = 10 * 1000000;
+    static const int topics[] = {TOPIC_COMPACT, TOPIC_A, TOPIC_COMPACT};
+    static const int connections[] = {7, 7, 8};
+    for (int i = 0; i < 3; i++) {
+        world.connection_id = (uint64_t)connections[i];
+        world_advance(90);
+        produce_start(&produce, 9, 1, topics[i], 0, records);
+        world_settle();
+        cr_assert(produce.call.done);
+        produce_free(&produce);
+    }
+    world.connection_id = 7;
+    produce_start(&produce, 9, 1, TOPIC_A, 0, records);
+    world_settle();
+    cr_assert_not(produce.call.done);
+    world_advance(90);
+    cr_assert(produce.call.done);
+    produce_free(&produce);
+    buffer_release(&large);
+}
+
 Test(produce, leadership_that_is_lost_during_a_long_check_refuses_the_batch) {
     struct buffer large;
     struct produce_call produce;
