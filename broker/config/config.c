@@ -136,9 +136,11 @@ static int check_support(struct config *config, struct errmsg *errmsg) {
     for (int i = 0; i < CONFIG_ID_COUNT; i++) {
         const struct config_key *key = config_key((enum config_id)i);
         const struct config_slot *slot = &config->values.slots[i];
+        if (!slot->set || key->support == CONFIG_SUPPORT_HONOURED) {
+            continue;
+        }
         struct slice usual = config_key_default(key);
-        if (!slot->set || key->support == CONFIG_SUPPORT_HONOURED ||
-            slice_equal(slot->text, slice_is_null(usual) ? slice_make("", 0) : usual)) {
+        if (slice_equal(slot->text, slice_is_null(usual) ? slice_make("", 0) : usual)) {
             continue;
         }
         if (key->support == CONFIG_SUPPORT_REFUSED) {

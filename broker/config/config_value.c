@@ -222,19 +222,42 @@ static bool check_text(const char *valid, struct slice text) {
     return strchr(valid, '|') == NULL || check_word(valid, text);
 }
 
-bool config_value_check(const struct config_key *key, struct slice text,
+/* What the type says; texts and lists are anything. */
+static bool parse_value(const struct config_key *key, struct slice text,
                         union config_number *number) {
-    struct slice trimmed = config_trim(text);
     switch (key->type) {
     case CONFIG_TYPE_BOOLEAN:
-        return parse_boolean(trimmed, &number->boolean);
+        return parse_boolean(text, &number->boolean);
     case CONFIG_TYPE_INT:
     case CONFIG_TYPE_SHORT:
     case CONFIG_TYPE_LONG:
-        return parse_integer(key->type, trimmed, &number->integer) &&
-               in_range(key->valid, (double)number->integer);
+        return parse_integer(key->type, text, &number->integer);
     case CONFIG_TYPE_DOUBLE:
-        return parse_double(trimmed, &number->real) && in_range(key->valid, number->real);
+        return parse_double(text, &number->real);
+    case CONFIG_TYPE_LIST:
+    case CONFIG_TYPE_STRING:
+    case CONFIG_TYPE_CLASS:
+    case CONFIG_TYPE_PASSWORD:
+        return true;
+    }
+    UNREACHABLE();
+}
+
+bool config_value_check(const struct config_key *key, struct slice text,
+                        union config_number *number) {
+    struct slice trimmed = config_trim(text);
+    if (!parse_value(key, trimmed, number)) {
+        return false;
+    }
+    switch (key->type) {
+    case CONFIG_TYPE_BOOLEAN:
+        return true;
+    case CONFIG_TYPE_INT:
+    case CONFIG_TYPE_SHORT:
+    case CONFIG_TYPE_LONG:
+        return in_range(key->valid, (double)number->integer);
+    case CONFIG_TYPE_DOUBLE:
+        return in_range(key->valid, number->real);
     case CONFIG_TYPE_LIST:
         return check_list(key->valid, trimmed);
     case CONFIG_TYPE_STRING:
@@ -243,6 +266,15 @@ bool config_value_check(const struct config_key *key, struct slice text,
         return check_text(key->valid, trimmed);
     }
     UNREACHABLE();
+}
+
+struct slice config_value_default(const struct config_key *key, union config_number *number) {
+    struct slice text = config_key_default(key);
+    if (!slice_is_null(text)) {
+        bool valid = parse_value(key, text, number);
+        ASSERT(valid);
+    }
+    return text;
 }
 
 /* ---- For people ------------------------------------------------------------------------------ */

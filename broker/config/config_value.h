@@ -55,4 +55,8 @@ static inline struct slice config_key_default(const struct config_key *key) {
     return slice_str(key->default_value);
 }
 
+/* The same, and as a number where it is one. The allowed values are not asked again: defaults are
+ * among them. */
+struct slice config_value_default(const struct config_key *key, union config_number *number);
+
 #endif

@@ -3,13 +3,9 @@
 
 void config_values_init(struct config_values *values) {
     for (int i = 0; i < CONFIG_ID_COUNT; i++) {
-        const struct config_key *key = config_key((enum config_id)i);
         struct config_slot *slot = &values->slots[i];
-        *slot = (struct config_slot){.text = config_key_default(key)};
-        if (!slice_is_null(slot->text)) {
-            bool valid = config_value_check(key, slot->text, &slot->number);
-            ASSERT(valid);
-        }
+        *slot = (struct config_slot){0};
+        slot->text = config_value_default(config_key((enum config_id)i), &slot->number);
     }
     config_values_derive(values);
 }
