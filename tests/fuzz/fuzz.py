@@ -198,9 +198,12 @@ def summary(entries, clean):
 # ---- Running --------------------------------------------------------------------------------------
 
 
-def sanitizer_environment():
+def environment():
+    """malloc() keeps what is freed, as an input needs again what the one before it needed."""
     return dict(
         os.environ,
+        MALLOC_TRIM_THRESHOLD_=str(256 << 20), MALLOC_TOP_PAD_=str(16 << 20),
+        MALLOC_MMAP_THRESHOLD_=str(32 << 20),
         ASAN_OPTIONS="detect_stack_use_after_return=0:quarantine_size_mb=16:malloc_context_size=8",
         UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1",
     )
@@ -222,10 +225,10 @@ def run_once(program, build, target, commit, seconds, runs):
         "-print_final_stats=1", "-reload=0", f"-artifact_prefix={CACHE}/crash-{target}-", *inputs,
     ]  # fmt: skip
     if build == "fast":
-        command += ["-entropic=0", "-detect_leaks=0"]
+        command += ["-entropic=0", "-detect_leaks=0", "-reduce_inputs=0"]
     with tempfile.TemporaryFile("w+", errors="replace") as log:
         process = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, env=sanitizer_environment(),
+            command, stdout=log, stderr=subprocess.STDOUT, env=environment(),
             preexec_fn=lambda: os.nice(19), start_new_session=True,
         )  # fmt: skip
         running.add(process)
@@ -338,7 +341,7 @@ def command_minimise(args):
             subprocess.run(
                 [executable("fast", target), "-merge=1", "-use_counters=0", "-verbosity=0",
                  "-timeout=10", merged, *inputs],
-                env=sanitizer_environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                 check=True, preexec_fn=lambda: os.nice(19),
             )  # fmt: skip
             kept = list(pathlib.Path(merged).iterdir())
