@@ -50,8 +50,8 @@ const void *rpc_call(struct rpc *rpc, int16_t api_key, int16_t version, const vo
 const void *rpc_call_into(struct rpc *rpc, int16_t api_key, int16_t version, const void *request,
                           struct arena *arena);
 
-/* The two halves of rpc_call_into(), for questions to several brokers at once; each is answered
- * before the next is sent on the same connection. */
+/* The two halves of rpc_call_into(), for questions to several brokers at once, or several to one:
+ * answers come in the order of the questions. */
 bool rpc_send(struct rpc *rpc, int16_t api_key, int16_t version, const void *request);
 const void *rpc_receive(struct rpc *rpc, int16_t api_key, int16_t version, struct arena *arena);
 

@@ -4,8 +4,7 @@
 #include <string.h>
 
 #include "tools/cli/lines.h"
-#include "tools/kafka/kafka.h"
-#include "tools/stream/producer.h"
+#include "tools/kafka/producer_config.h"
 
 #define LINGER_MS   1000
 #define HEADERS_MAX 256
@@ -43,7 +42,7 @@ const struct option_spec kafka_console_producer_options[] = {
 /* How lines are read, and what became of it. */
 struct console {
     struct kafka_call *call;
-    struct producer_options options;
+    struct producer_config config;
     bool sync;
     bool parse_key, parse_headers, ignore_error;
     const char *key_separator, *headers_delimiter, *headers_separator, *header_key_separator;
@@ -67,56 +66,6 @@ static int fail_as(const char *exception, const char *format, ...) {
 
 static const char *text_of(struct console *console, struct slice value) {
     return (const char *)arena_dup(&console->call->arena, value).data;
-}
-
-static bool set_acks(struct console *console, const char *text) {
-    if (strcmp(text, "all") == 0 || strcmp(text, "-1") == 0) {
-        console->options.acks = -1;
-    } else if (strcmp(text, "0") == 0 || strcmp(text, "1") == 0) {
-        console->options.acks = (int16_t)(text[0] - '0');
-    } else {
-        fail_as("org.apache.kafka.common.config.ConfigException",
-                "Invalid value %s for configuration acks: String must be one of: all, -1, 0, 1",
-                text);
-        return false;
-    }
-    return true;
-}
-
-static bool set_codec(struct console *console, const char *name) {
-    static const enum compression codecs[] = {
-        COMPRESSION_NONE, COMPRESSION_GZIP, COMPRESSION_SNAPPY, COMPRESSION_LZ4, COMPRESSION_ZSTD};
-    for (size_t i = 0; i < ARRAY_LEN(codecs); i++) {
-        if (strcmp(compression_name(codecs[i]), name) == 0) {
-            console->options.codec = codecs[i];
-            return true;
-        }
-    }
-    fail_as("org.apache.kafka.common.config.ConfigException",
-            "Invalid value %s for configuration compression.type: String must be one of: none, "
-            "gzip, snappy, lz4, zstd",
-            name);
-    return false;
-}
-
-static bool producer_property(void *ctx, struct slice key, struct slice value) {
-    struct console *console = ctx;
-    const char *text = text_of(console, value);
-    int64_t number;
-    if (slice_equal_str(key, "acks")) {
-        return set_acks(console, text);
-    }
-    if (slice_equal_str(key, "compression.type")) {
-        return set_codec(console, text);
-    }
-    if (slice_equal_str(key, "max.block.ms") && slice_parse_i64(value, &number)) {
-        console->options.block_ms = number;
-    }
-    if (slice_equal_str(key, "transactional.id")) {
-        fputs("transactional.id is not served yet by this tool.\n", stderr);
-        return false;
-    }
-    return kafka_client_property(console->call, key, value);
 }
 
 static bool reader_property(void *ctx, struct slice key, struct slice value) {
@@ -148,19 +97,20 @@ static bool reader_property(void *ctx, struct slice key, struct slice value) {
     return true;
 }
 
+static bool option_as_property(struct producer_config *config, const char *option,
+                               const char *property) {
+    const char *value = options_get(&config->call->options, option, NULL);
+    return value == NULL || producer_config_take(config, slice_str(property), slice_str(value));
+}
+
 static bool configure(struct console *console) {
     const struct options *options = &console->call->options;
     kafka_warn_of_old(console->call, "Warning:", "property", "reader-property");
     kafka_warn_of_old(console->call, "Warning:", "producer-property", "command-property");
     kafka_warn_of_old(console->call, "Warning:", "producer.config", "command-config");
-    int64_t batch = 0, block = console->options.block_ms, timeout = console->options.timeout_ms;
-    if (!options_i64(options, "batch-size", &batch) ||
-        !options_i64(options, "max-block-ms", &block) ||
-        !options_i64(options, "request-timeout-ms", &timeout)) {
-        return false;
-    }
+    struct producer_config *config = &console->config;
     const char *file = options_get(options, "command-config", NULL);
-    if (file != NULL && !kafka_properties(console->call, file, producer_property, console)) {
+    if (file != NULL && !kafka_properties(console->call, file, producer_config_take, config)) {
         return false;
     }
     const char *reader_file = options_get(options, "reader-config", NULL);
@@ -168,16 +118,19 @@ static bool configure(struct console *console) {
         !kafka_properties(console->call, reader_file, reader_property, console)) {
         return false;
     }
-    console->options.block_ms = block;
-    console->options.timeout_ms = (int32_t)timeout;
     console->sync = options_has(options, "sync");
-    const char *acks = options_get(options, "request-required-acks", NULL);
     if (options_has(options, "compression-codec") &&
-        !set_codec(console, options_get(options, "compression-codec", "gzip"))) {
+        !producer_config_take(config, SLICE_LIT("compression.type"),
+                              slice_str(options_get(options, "compression-codec", "gzip")))) {
         return false;
     }
-    return (acks == NULL || set_acks(console, acks)) &&
-           kafka_each_property(console->call, "command-property", console, producer_property) &&
+    return option_as_property(config, "request-required-acks", "acks") &&
+           option_as_property(config, "max-partition-memory-bytes", "batch.size") &&
+           option_as_property(config, "batch-size", "batch.size") &&
+           option_as_property(config, "max-block-ms", "max.block.ms") &&
+           option_as_property(config, "request-timeout-ms", "request.timeout.ms") &&
+           kafka_each_property(console->call, "command-property", config, producer_config_take) &&
+           producer_config_finish(config) &&
            kafka_each_property(console->call, "reader-property", console, reader_property);
 }
 
@@ -318,7 +271,7 @@ static int without_topic(struct console *console, int16_t code) {
             fprintf(stderr,
                     "org.apache.kafka.common.errors.TimeoutException: Topic %s not present in "
                     "metadata after %lld ms.\n",
-                    name, (long long)console->options.block_ms);
+                    name, (long long)console->config.options.block_ms);
         }
     }
     lines_release(&lines);
@@ -335,12 +288,12 @@ int kafka_console_producer(struct kafka_call *call) {
     }
     struct console console = {
         .call = call,
-        .options = PRODUCER_OPTIONS_DEFAULT,
         .key_separator = "\t",
         .headers_delimiter = "\t",
         .headers_separator = ",",
         .header_key_separator = ":",
     };
+    producer_config_init(&console.config, call, &PRODUCER_OPTIONS_DEFAULT);
     call->client.client_id = "console-producer";
     if (!configure(&console) ||
         !kafka_connect(call, options_get(&call->options, "bootstrap-server", ""), NULL)) {
@@ -348,7 +301,7 @@ int kafka_console_producer(struct kafka_call *call) {
     }
     int16_t code =
         producer_init(&console.producer, &call->client,
-                      slice_str(options_get(&call->options, "topic", "")), &console.options);
+                      slice_str(options_get(&call->options, "topic", "")), &console.config.options);
     console.producer.refused = refused;
     console.producer.ctx = &console;
     int exit_code = EXIT_FAILED;

@@ -22,6 +22,7 @@ static const struct tool {
     const char *logger;
     int (*run)(struct kafka_call *call);
     const struct option_spec *options;
+    bool argparse; /* Kafka's own has argparse4j, not jopt-simple */
 } tools[] = {
     {"kafka-topics", "org.apache.kafka.tools.TopicCommand", kafka_topics, kafka_topics_options},
     {"kafka-console-producer", "org.apache.kafka.tools.ConsoleProducer", kafka_console_producer,
@@ -54,13 +55,15 @@ static const struct tool {
      kafka_leader_election_options},
     {"kafka-reassign-partitions", "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
      kafka_reassign_partitions, kafka_reassign_partitions_options},
+    {"kafka-producer-perf-test", "org.apache.kafka.tools.ProducerPerformance",
+     kafka_producer_perf_test, kafka_producer_perf_test_options, true},
+    {"kafka-consumer-perf-test", "org.apache.kafka.tools.ConsumerPerformance",
+     kafka_consumer_perf_test, kafka_consumer_perf_test_options},
     {"kafka-acls", NULL, NULL, NULL},
     {"kafka-console-share-consumer", NULL, NULL, NULL},
-    {"kafka-consumer-perf-test", NULL, NULL, NULL},
     {"kafka-delegation-tokens", NULL, NULL, NULL},
     {"kafka-e2e-latency", NULL, NULL, NULL},
     {"kafka-metadata-shell", NULL, NULL, NULL},
-    {"kafka-producer-perf-test", NULL, NULL, NULL},
     {"kafka-replica-verification", NULL, NULL, NULL},
     {"kafka-server-start", NULL, NULL, NULL},
     {"kafka-server-stop", NULL, NULL, NULL},
@@ -76,6 +79,9 @@ static const struct tool {
 
 /* Some of Kafka's tools do not print their options when they do not know one. */
 static int fail_parse(const struct kafka_call *call) {
+    if (call->argparse) {
+        return kafka_argument_error(call, "%s", call->options.error.text);
+    }
     if (strcmp(call->tool, "kafka-configs") == 0) {
         fprintf(stderr, "%s\n", call->options.error.text);
         return EXIT_FAILED;
@@ -91,8 +97,11 @@ static int run_tool(const struct tool *tool, int argc, char **argv) {
                 tool->name, tool->name);
         return EXIT_FAILED;
     }
-    struct kafka_call call = {
-        .tool = tool->name, .logger = tool->logger, .argc = argc, .argv = argv};
+    struct kafka_call call = {.tool = tool->name,
+                              .logger = tool->logger,
+                              .argc = argc,
+                              .argv = argv,
+                              .argparse = tool->argparse};
     arena_init(&call.arena, SIZE_MAX);
     client_init(&call.client, NULL, "barnabasctl");
     int exit_code;
@@ -103,7 +112,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv) {
         exit_code = 0;
     } else if (tool->options != NULL && (options_has(&call.options, "help") || argc == 0)) {
         exit_code = kafka_usage(&call, "%s", "");
-        exit_code = argc == 0 ? exit_code : 0;
+        exit_code = argc == 0 && !tool->argparse ? exit_code : 0;
     } else {
         exit_code = tool->run(&call);
     }
@@ -255,6 +264,18 @@ int kafka_usage(const struct kafka_call *call, const char *format, ...) {
     va_end(args);
     fprintf(stderr, "%s%s", text, text[0] != '\0' ? "\n" : "");
     options_print(call->options.specs, stderr);
+    return EXIT_FAILED;
+}
+
+int kafka_argument_error(const struct kafka_call *call, const char *format, ...) {
+    fprintf(stderr, "usage: %s [option]...\n", call->tool);
+    options_print(call->options.specs, stderr);
+    fprintf(stderr, "%s: error: ", call->tool);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
     return EXIT_FAILED;
 }
 

@@ -19,6 +19,7 @@ struct kafka_call {
     struct arena arena; /* lives as long as the call */
     int argc;           /* as they were given, without the program */
     char **argv;
+    bool argparse; /* how wrong options are told of: kafka_argument_error(), else kafka_usage() */
 };
 
 /* A tool by the name of a program, with or without a path and ".sh"; false when it is none.
@@ -51,6 +52,12 @@ void kafka_warn_of_old(const struct kafka_call *call, const char *begin, const c
 
 /* Message and table of options on stderr; returns the exit code. */
 int kafka_usage(const struct kafka_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* The same as Kafka's tools with another parser have it, the message behind the options. */
+int kafka_argument_error(const struct kafka_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* What Java's machine puts before an exception that nobody catches. */
+#define KAFKA_UNCAUGHT "Exception in thread \"main\" "
 
 /* Options that belong together; these say so on stderr and return false. NULL ends the list of
  * names. */
@@ -86,6 +93,8 @@ int kafka_storage(struct kafka_call *call);
 int kafka_dump_log(struct kafka_call *call);
 int kafka_leader_election(struct kafka_call *call);
 int kafka_reassign_partitions(struct kafka_call *call);
+int kafka_producer_perf_test(struct kafka_call *call);
+int kafka_consumer_perf_test(struct kafka_call *call);
 
 extern const struct option_spec kafka_topics_options[];
 extern const struct option_spec kafka_console_producer_options[];
@@ -104,5 +113,7 @@ extern const struct option_spec kafka_features_options[];
 extern const struct option_spec kafka_dump_log_options[];
 extern const struct option_spec kafka_leader_election_options[];
 extern const struct option_spec kafka_reassign_partitions_options[];
+extern const struct option_spec kafka_producer_perf_test_options[];
+extern const struct option_spec kafka_consumer_perf_test_options[];
 
 #endif

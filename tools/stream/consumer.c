@@ -298,8 +298,8 @@ static bool send_fetch(struct consumer *consumer, int32_t leader, int32_t wait_m
     struct fetch_request request;
     message_init(&fetch_request_desc, &request);
     request.max_wait_ms = wait_ms;
-    request.min_bytes = 1;
-    request.max_bytes = 50 << 20;
+    request.min_bytes = consumer->options.min_bytes;
+    request.max_bytes = consumer->options.max_bytes;
     request.isolation_level = consumer->options.read_committed;
     request.topics =
         MESSAGE_ARRAY(&consumer->client->answers, fetch_request_topic, consumer->count);

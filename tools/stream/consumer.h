@@ -41,9 +41,13 @@ struct consumer_options {
     enum consumer_reset reset;
     bool read_committed;
     int32_t fetch_bytes; /* for each partition */
+    int32_t min_bytes;   /* what a broker waits for */
+    int32_t max_bytes;   /* of an answer */
     int32_t wait_ms;     /* how long a broker waits for records */
 };
-#define CONSUMER_OPTIONS_DEFAULT ((struct consumer_options){.fetch_bytes = 1 << 20, .wait_ms = 500})
+#define CONSUMER_OPTIONS_DEFAULT                                                                   \
+    ((struct consumer_options){                                                                    \
+        .fetch_bytes = 1 << 20, .min_bytes = 1, .max_bytes = 50 << 20, .wait_ms = 500})
 
 struct consumer {
     struct client *client;

@@ -26,12 +26,19 @@ void member_init(struct member *member, struct client *client, struct slice grou
                               .topics = topics,
                               .topic_count = topic_count,
                               .member_id = SLICE_LIT(""),
-                              .generation = -1};
+                              .generation = -1,
+                              .session_ms = SESSION_TIMEOUT_MS,
+                              .commit_ms = COMMIT_MS};
     arena_init(&member->arena, SIZE_MAX);
 }
 
 void member_release(struct member *member) {
     arena_release(&member->arena);
+}
+
+/* A third of the session, or less. */
+static int64_t heartbeat_ms(const struct member *m) {
+    return m->session_ms / 3 < HEARTBEAT_MS ? m->session_ms / 3 : HEARTBEAT_MS;
 }
 
 /* Asks the coordinator; NULL without answer. */
@@ -168,7 +175,7 @@ static const struct join_group_response *join_once(struct member *m) {
     message_init(&join_group_request_desc, &request);
     request.group_id = m->group;
     request.member_id = m->member_id;
-    request.session_timeout_ms = SESSION_TIMEOUT_MS;
+    request.session_timeout_ms = m->session_ms;
     request.rebalance_timeout_ms = REBALANCE_TIMEOUT_MS;
     request.protocol_type = SLICE_LIT("consumer");
     request.protocols = &protocol;
@@ -254,8 +261,8 @@ int16_t member_join(struct member *m, struct consumer *consumer, int64_t start) 
             code = sync_once(m, joined, &assignment);
         }
         if (code == ERROR_NONE) {
-            m->heartbeat_due = client_ticks_ms() + HEARTBEAT_MS;
-            m->commit_due = client_ticks_ms() + COMMIT_MS;
+            m->heartbeat_due = client_ticks_ms() + heartbeat_ms(m);
+            m->commit_due = client_ticks_ms() + m->commit_ms;
             return take(m, assignment, consumer, start);
         }
         if (code < 0 || !again(m, code, &attempt)) {
@@ -268,7 +275,7 @@ int16_t member_join(struct member *m, struct consumer *consumer, int64_t start) 
 /* ---- Afterwards ------------------------------------------------------------------------------ */
 
 int16_t member_commit(struct member *m, const struct consumer *consumer) {
-    m->commit_due = client_ticks_ms() + COMMIT_MS;
+    m->commit_due = client_ticks_ms() + m->commit_ms;
     struct committed *items = xcalloc(consumer->count + 1, sizeof(*items));
     for (size_t i = 0; i < consumer->count; i++) {
         items[i] = (struct committed){.topic = consumer->sources[i].topic,
@@ -292,7 +299,7 @@ int16_t member_keep(struct member *m, struct consumer *consumer, int64_t start, 
     if (client_ticks_ms() < m->heartbeat_due) {
         return ERROR_NONE;
     }
-    m->heartbeat_due = client_ticks_ms() + HEARTBEAT_MS;
+    m->heartbeat_due = client_ticks_ms() + heartbeat_ms(m);
     struct heartbeat_request request;
     message_init(&heartbeat_request_desc, &request);
     request.group_id = m->group;

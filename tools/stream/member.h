@@ -16,6 +16,8 @@ struct member {
     struct arena arena;     /* of the ids */
     struct slice member_id; /* empty: not a member */
     int32_t generation;
+    int32_t session_ms;    /* 45000; may be changed before joining, as what follows */
+    int32_t commit_ms;     /* between commits; 5000 */
     int64_t heartbeat_due; /* client_ticks_ms() */
     int64_t commit_due;
 };
@@ -29,7 +31,7 @@ void member_release(struct member *member);
  * where there is none at `start`. 0, a code of Kafka, or -1, with the client's error. */
 int16_t member_join(struct member *member, struct consumer *consumer, int64_t start);
 
-/* To be called every second or more often: keeps alive, commits every five seconds, joins again
+/* To be called every second or more often: keeps alive, commits now and then, joins again
  * when the group changes. As member_join(). */
 int16_t member_keep(struct member *member, struct consumer *consumer, int64_t start, bool commit);
 
