@@ -8,10 +8,10 @@
  * much output waits unsent, or a handler paused the connection, its socket is not read:
  * back-pressure.
  *
- * A reply is bytes and ranges of files, so that a fetch response is sent from the page cache
- * without being copied through the broker's memory more than once. A range that is not in the page
- * cache is read by a worker first; the loop never waits for the disk. If a range cannot be read in
- * full, the connection is closed: half a frame cannot be taken back.
+ * A reply is bytes and ranges of files, so that a fetch response is sent from the page cache, long
+ * ranges without being copied at all. A range that is not in the page cache is read by a worker
+ * first; the loop never waits for the disk. If a range cannot be read in full, the connection is
+ * closed: half a frame cannot be taken back.
  */
 #ifndef RUNTIME_NET_H
 #define RUNTIME_NET_H

@@ -1,16 +1,23 @@
 /*
  * Sending: replies of one turn leave in as few system calls as possible.
  *
- * Bytes in memory are sent from where they are. A range of a file is read into a buffer of the
- * shard (page cache only, RWF_NOWAIT) right before the send that takes it; what the socket did not
- * take is read again later, so that a slow receiver costs no memory. What is not cached is read by
- * a worker into memory of the connection's, at most FILE_CHUNK_SIZE at a time. A range that cannot
- * be read in full closes the connection.
+ * Bytes in memory are sent from where they are. A long range of a file is sent by the kernel from
+ * its page cache (sendfile), when it is all there; it is never looked at here, which pages that the
+ * disk has just filled make several times dearer than a copy. What is not there is brought there by
+ * a worker first.
+ *
+ * A short range is read into a buffer of the shard (page cache only, RWF_NOWAIT) right before the
+ * send that takes it, together with what stands before and behind it; what the socket did not take
+ * is read again later, so that a slow receiver costs no memory. What is not cached is read by a
+ * worker into memory of the connection's, at most FILE_CHUNK_SIZE at a time; a long range too, if
+ * it does not stay in the page cache or the file system has no sendfile. A range that cannot be
+ * read in full closes the connection.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/assert.h"
@@ -18,6 +25,7 @@
 #include "base/memory.h"
 #include "runtime/file.h"
 #include "runtime/uv/file_fd.h"
+#include "runtime/uv/file_pages.h"
 #include "runtime/uv/net_internal.h"
 
 #define PREFIX_LEN       4
@@ -90,8 +98,8 @@ void conn_output_keep_limit(struct net_shard *net) {
 
 static void cold_run(struct work *work) {
     struct cold_read *cold = CONTAINER_OF(work, struct cold_read, work);
-    posix_fadvise(file_fd(cold->file), cold->pos, (off_t)cold->ahead, POSIX_FADV_WILLNEED);
-    cold->got = file_read_at(cold->file, cold->data, cold->len, cold->pos);
+    cold->got = cold->warm ? file_warm(cold->file, cold->pos, cold->len)
+                           : file_read_at(cold->file, cold->data, cold->len, cold->pos);
 }
 
 static void cold_free(struct cold_read *cold) {
@@ -107,6 +115,17 @@ static void cold_done(struct work *work) {
         cold_free(cold);
         return;
     }
+    if (cold->warm) {
+        conn->cold = NULL;
+        conn->warm_failed = cold->got <= 0; /* reading it says why */
+        conn->net->no_direct = conn->net->no_direct || cold->got == -EINVAL;
+        conn->warm_file = cold->file;
+        conn->warm_pos = cold->pos;
+        conn->warm_end = cold->pos + (cold->got > 0 ? cold->got : 0);
+        cold_free(cold);
+        conn_mark_dirty(conn);
+        return;
+    }
     cold->ready = true;
     if (cold->got != (int64_t)cold->len) {
         LOG_WARN(conn->net->shard->machine, "net", "a range of a file cannot be sent",
@@ -118,19 +137,20 @@ static void cold_done(struct work *work) {
     conn_mark_dirty(conn);
 }
 
-static void cold_start(struct conn *conn, const struct reply_part *part, size_t offset) {
+static void cold_start(struct conn *conn, const struct reply_part *part, size_t offset, bool warm) {
     size_t left = part->len - offset;
-    size_t len = min_size(left, FILE_CHUNK_SIZE);
-    struct cold_read *cold = xmalloc(sizeof(*cold) + len);
+    size_t len = min_size(left, warm ? FILE_WARM_SIZE : FILE_CHUNK_SIZE);
+    struct cold_read *cold = xmalloc(sizeof(*cold) + (warm ? 0 : len));
     *cold = (struct cold_read){
+        .warm = warm,
         .conn = conn,
         .file = file_ref(part->owner.file),
         .pos = part->pos + (int64_t)offset,
         .len = len,
-        .ahead = min_size(left, FILE_READ_AHEAD),
     };
     list_append(&conn->net->cold_reads, &cold->link);
     conn->cold = cold;
+    conn->warm_failed = false;
     work_submit(conn->net->shard, &cold->work, cold_run, cold_done);
 }
 
@@ -153,7 +173,10 @@ struct gather {
     struct conn *conn;
     int iov_count;
     size_t len;
-    size_t chunk_used; /* of the shard's file chunk */
+    size_t chunk_used;               /* of the shard's file chunk */
+    const struct reply_part *direct; /* a range that the kernel sends behind all this; or NULL */
+    int64_t direct_pos;
+    size_t direct_len;
 };
 
 static void gather_add(struct gather *gather, const void *data, size_t len) {
@@ -162,6 +185,33 @@ static void gather_add(struct gather *gather, const void *data, size_t len) {
             (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = len};
         gather->len += len;
     }
+}
+
+static size_t warm_len(const struct conn *conn, const struct file *file, int64_t pos, size_t want) {
+    if (file == conn->warm_file && pos >= conn->warm_pos && pos < conn->warm_end) {
+        return min_size(want, (size_t)(conn->warm_end - pos));
+    }
+    return file_cached_len(file, pos, want);
+}
+
+/* A long range, of which nothing has been read by a worker. False when it has to be copied. */
+static bool gather_direct(struct gather *gather, const struct reply_part *part, size_t offset) {
+    struct conn *conn = gather->conn;
+    size_t left = part->len - offset;
+    if (left < FILE_DIRECT_MIN || conn->net->no_direct || conn->warm_failed) {
+        return false;
+    }
+    int64_t pos = part->pos + (int64_t)offset;
+    size_t want = min_size(left, conn->net->flush_max);
+    size_t len = warm_len(conn, part->owner.file, pos, want);
+    if (len > 0) {
+        gather->direct = part;
+        gather->direct_pos = pos;
+        gather->direct_len = len;
+    } else if (gather->len == 0) { /* what stands before goes first */
+        cold_start(conn, part, offset, true);
+    }
+    return true;
 }
 
 /* Adds what is at hand of a file range from `offset`; false when the send must end there. */
@@ -181,6 +231,9 @@ static bool gather_file(struct gather *gather, const struct reply_part *part, si
         gather_add(gather, cold->data + skip, len);
         return len == left;
     }
+    if (gather_direct(gather, part, offset)) {
+        return false;
+    }
     size_t chunk_max = min_size(conn->chunk_max, conn->net->flush_max);
     if (gather->chunk_used >= chunk_max) {
         return false;
@@ -199,7 +252,7 @@ static bool gather_file(struct gather *gather, const struct reply_part *part, si
         /* Not cached, or no such question on this file system; an error or the end of the file is
          * found again, and reported, by the worker. */
         if (gather->len == 0) {
-            cold_start(conn, part, offset);
+            cold_start(conn, part, offset, false);
         }
         return false;
     }
@@ -299,18 +352,9 @@ static void drop_sent_cold(struct conn *conn) {
     cold_drop(conn);
 }
 
-/* One send; false when the connection has to wait or is done. */
-static bool send_once(struct conn *conn, size_t *sent_total) {
-    struct gather gather = {.conn = conn};
-    gather_output(&gather);
-    if (gather.len == 0) {
-        return false;
-    }
-    struct msghdr message = {.msg_iov = conn->net->iov, .msg_iovlen = (size_t)gather.iov_count};
-    ssize_t sent;
-    do {
-        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL);
-    } while (sent < 0 && errno == EINTR);
+/* `sent` is what a send of `len` bytes returned; false when the connection has to wait or is done.
+ */
+static bool after_send(struct conn *conn, ssize_t sent, size_t len, size_t *sent_total) {
     if (sent < 0) {
         if (errno == EAGAIN) {
             conn->send_blocked = true;
@@ -324,16 +368,59 @@ static bool send_once(struct conn *conn, size_t *sent_total) {
     }
     *sent_total += (size_t)sent;
     advance(conn, (size_t)sent);
+    conn->send_blocked = (size_t)sent < len;
+    return !conn->send_blocked;
+}
+
+static bool send_memory(struct conn *conn, const struct gather *gather, size_t *sent_total) {
+    struct msghdr message = {.msg_iov = conn->net->iov, .msg_iovlen = (size_t)gather->iov_count};
+    int more = gather->direct != NULL ? MSG_MORE : 0;
+    ssize_t sent;
+    do {
+        sent = sendmsg(conn->fd, &message, MSG_NOSIGNAL | more);
+    } while (sent < 0 && errno == EINTR);
+    bool all = after_send(conn, sent, gather->len, sent_total);
     drop_sent_cold(conn);
-    if ((size_t)sent < gather.len) {
-        conn->send_blocked = true;
-        if (gather.chunk_used > 0 && conn->chunk_max > FILE_CHUNK_MIN) {
-            conn->chunk_max /= 2;
-        }
+    return all;
+}
+
+static bool send_direct(struct conn *conn, const struct gather *gather, size_t *sent_total) {
+    off_t pos = gather->direct_pos;
+    int fd = file_fd(gather->direct->owner.file);
+    ssize_t sent;
+    do {
+        sent = sendfile(conn->fd, fd, &pos, gather->direct_len);
+    } while (sent < 0 && errno == EINTR);
+    if (sent < 0 && (errno == EINVAL || errno == ENOSYS)) {
+        conn->net->no_direct = true; /* the file system has no pages to send */
+        return true;
+    }
+    if (sent == 0 || (sent < 0 && errno == EIO)) {
+        /* The file ends here, or cannot be read: a worker finds it again, and reports it. */
+        cold_start(conn, gather->direct, conn->part_sent, false);
         return false;
     }
-    conn->chunk_max = min_size(conn->chunk_max * 2, FILE_CHUNK_SIZE);
-    return true;
+    return after_send(conn, sent, gather->direct_len, sent_total);
+}
+
+/* One send; false when the connection has to wait or is done. */
+static bool send_once(struct conn *conn, size_t *sent_total) {
+    struct gather gather = {.conn = conn};
+    gather_output(&gather);
+    if (gather.len == 0 && gather.direct == NULL) {
+        return false;
+    }
+    bool all = gather.len == 0 || send_memory(conn, &gather, sent_total);
+    if (all && gather.direct != NULL) {
+        all = send_direct(conn, &gather, sent_total);
+    }
+    if (all) {
+        conn->chunk_max = min_size(conn->chunk_max * 2, FILE_CHUNK_SIZE);
+    } else if (conn->send_blocked && (gather.chunk_used > 0 || gather.direct != NULL) &&
+               conn->chunk_max > FILE_CHUNK_MIN) {
+        conn->chunk_max /= 2;
+    }
+    return all;
 }
 
 /* Many receivers that want a lot are given little each in a turn, so that nobody waits long. */

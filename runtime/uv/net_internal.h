@@ -22,7 +22,8 @@
 #define LARGE_FRAME       (16 * 1024)
 #define FILE_CHUNK_SIZE   (256 * 1024)      /* of a file, read and sent in one go */
 #define FILE_CHUNK_MIN    (16 * 1024)       /* for receivers that take little at a time */
-#define FILE_READ_AHEAD   (1024 * 1024)     /* of a cold file, asked of the kernel */
+#define FILE_DIRECT_MIN   (32 * 1024)       /* of a range, to be sent without being copied */
+#define FILE_WARM_SIZE    (1024 * 1024)     /* of a cold file, brought into the page cache */
 #define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
 #define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
 #define FLUSH_BYTES_MIN   (64 * 1024)       /* ... what each may send at any rate */
@@ -71,6 +72,7 @@ struct net_shard {
 
     uint8_t *scratch;    /* SCRATCH_SIZE, made at the first receive */
     uint8_t *file_chunk; /* FILE_CHUNK_SIZE, made at the first use */
+    bool no_direct;      /* a file system has no sendfile: ranges are copied */
     struct iovec iov[OUTPUT_IOV_MAX];
 };
 
@@ -121,7 +123,7 @@ struct cold_read {
     struct file *file;
     int64_t pos;
     size_t len;
-    size_t ahead;
+    bool warm;   /* only into the page cache: there is no data here */
     int64_t got; /* count or negative errno */
     bool ready;
     uint8_t data[];
@@ -171,6 +173,10 @@ struct conn {
     bool send_blocked; /* until the socket is writable */
     size_t chunk_max;  /* of file bytes read for one send */
     struct cold_read *cold;
+    const struct file *warm_file; /* compared only: a worker had [warm_pos, warm_end) read */
+    int64_t warm_pos;
+    int64_t warm_end;
+    bool warm_failed; /* what comes next is read into memory */
 
     int64_t active_ms;
     char host[INET6_ADDRSTRLEN];

@@ -26,6 +26,7 @@
 #include "runtime/log.h"
 #include "runtime/machine.h"
 #include "runtime/net.h"
+#include "runtime/uv/file_pages.h"
 
 #define FILE_LEN (3 * 1024 * 1024 + 77)
 #define BIG_LEN  (8 * 1024 * 1024)
@@ -796,15 +797,60 @@ Test(uv_net, ranges_that_are_not_cached_are_read_by_a_worker) {
     close(fd);
 }
 
-Test(uv_net, a_range_beyond_the_end_of_the_file_closes_the_connection) {
+/* The socket is full in the middle of a range again and again. */
+Test(uv_net, ranges_are_whole_for_a_receiver_that_takes_little_at_a_time) {
     serve();
+    int size = 4096;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)), 0);
+    dial_with(fd);
+    uint32_t ranges[][2] = {{1, FILE_LEN - 1}, {5000, 40000}, {0, 32768}, {4095, 1048577}};
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        ask_range(fd, ranges[i][0], ranges[i][1]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+        expect_range(fd, ranges[i][0], ranges[i][1]);
+    }
+    close(fd);
+}
+
+static void expect_closed_after(uint32_t pos, uint32_t len) {
     int fd = dial();
-    ask_range(fd, FILE_LEN - 10, 11);
-    uint8_t bytes[64];
+    ask_range(fd, pos, len);
+    uint8_t bytes[4096];
     ssize_t n = 0;
+    size_t total = 0;
     do {
         n = recv(fd, bytes, sizeof(bytes), 0);
+        total += n > 0 ? (size_t)n : 0;
     } while (n > 0);
+    cr_assert_leq(total, 5 + FILE_LEN - (size_t)pos); /* the length, '<', and what there is */
     expect_reason("a range of a file cannot be read");
     close(fd);
+}
+
+Test(uv_net, a_range_beyond_the_end_of_the_file_closes_the_connection) {
+    serve();
+    expect_closed_after(FILE_LEN - 10, 11);
+}
+
+Test(uv_net, a_long_range_beyond_the_end_of_the_file_closes_the_connection) {
+    serve();
+    expect_closed_after(0, FILE_LEN + 1);
+}
+
+Test(uv_net, a_range_that_begins_far_beyond_the_end_closes_the_connection) {
+    serve();
+    expect_closed_after(FILE_LEN, 1000000);
+}
+
+Test(uv_net, what_was_warmed_is_in_the_page_cache) {
+    cr_assert_eq(file_sync(file), 0);
+    file_drop_cache(file, 0, FILE_LEN);
+    cr_assert_eq(file_warm(file, 5000, 900000), 900000);
+    cr_assert_eq(file_cached_len(file, 5000, 900000), 900000);
+    cr_assert_eq(file_cached_len(file, 6001, 1), 1);
+    cr_assert_eq(file_warm(file, FILE_LEN - 100000, 200000), 100000);
+    cr_assert_eq(file_warm(file, FILE_LEN + 1, 10), 0);
+    cr_assert_eq(file_cached_len(file, FILE_LEN + 8192, 10), 0);
 }
