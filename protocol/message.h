@@ -121,10 +121,15 @@ MUST_CHECK enum message_error message_encode(const struct message_desc *desc, in
 /* Whether all fields that the version carries are equal, with external records by address. */
 bool message_equal(const struct message_desc *desc, int16_t version, const void *a, const void *b);
 
-/* Appends one line of JSON: field names as in the schema, bytes and uuids as base64url, records as
- * their length, secrets as "***". For logs and tools. */
+/* Appends one line of JSON as Kafka's tools have it: names begin with a small letter, bytes are
+ * base64, uuids as people write them, records their length, and fields with a tag are left out
+ * where they have their default. Secrets are "***". For logs and tools. */
 void message_print(const struct message_desc *desc, int16_t version, const void *message,
                    struct buffer *out);
+
+/* The same with the secrets, for people who ask for what their own files hold. */
+void message_print_secrets(const struct message_desc *desc, int16_t version, const void *message,
+                           struct buffer *out);
 
 /*
  * Draws a message that `version` can carry, small, with every field and every null now and then.

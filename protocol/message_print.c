@@ -1,5 +1,5 @@
 /*
- * Messages as one line of JSON.
+ * Messages as one line of JSON, in the form that Kafka's tools print them in.
  *
  * The output is for people and tools; it is always valid JSON: bytes of strings that are not UTF-8
  * come out as U+FFFD, numbers that JSON lacks as strings.
@@ -11,8 +11,25 @@
 #include "base/assert.h"
 #include "protocol/message_field.h"
 
-static void print_struct(const struct struct_desc *desc, int16_t version, const void *base,
-                         struct buffer *out);
+struct printer {
+    int16_t version;
+    bool secrets; /* are shown */
+    struct buffer *out;
+};
+
+static void print_struct(const struct printer *printer, const struct struct_desc *desc,
+                         const void *base);
+
+static void print_control(uint8_t c, struct buffer *out) {
+    static const char letters[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r'};
+    if (c < sizeof(letters) && letters[c] != 0) {
+        buffer_put_u8(out, '\\');
+        buffer_put_u8(out, (uint8_t)letters[c]);
+    } else {
+        buffer_printf(out, "\\u%04X", c);
+    }
+}
 
 static void print_string(struct slice s, struct buffer *out) {
     bool utf8 = slice_is_utf8(s);
@@ -22,8 +39,8 @@ static void print_string(struct slice s, struct buffer *out) {
         if (c == '"' || c == '\\') {
             buffer_put_u8(out, '\\');
             buffer_put_u8(out, c);
-        } else if (c < 0x20 || c == 0x7f) {
-            buffer_printf(out, "\\u%04x", c);
+        } else if (c < 0x20) {
+            print_control(c, out);
         } else if (c >= 0x80 && !utf8) {
             buffer_append_str(out, "\\ufffd");
         } else {
@@ -33,9 +50,9 @@ static void print_string(struct slice s, struct buffer *out) {
     buffer_put_u8(out, '"');
 }
 
-/* RFC 4648 chapter 5, without padding. */
-static void print_base64url(struct slice s, struct buffer *out) {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/* RFC 4648 chapter 4. */
+static void print_base64(struct slice s, struct buffer *out) {
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     buffer_put_u8(out, '"');
     for (size_t i = 0; i < s.len; i += 3) {
         size_t len = s.len - i < 3 ? s.len - i : 3;
@@ -45,6 +62,7 @@ static void print_base64url(struct slice s, struct buffer *out) {
         for (size_t digit = 0; digit <= len; digit++) {
             buffer_put_u8(out, (uint8_t)digits[bits >> (18 - 6 * digit) & 63]);
         }
+        buffer_append(out, "==", 3 - len);
     }
     buffer_put_u8(out, '"');
 }
@@ -101,8 +119,9 @@ static void print_number(uint8_t type, const uint8_t *from, struct buffer *out) 
     }
 }
 
-static void print_value(const struct field_desc *field, int16_t version, const uint8_t *from,
-                        struct buffer *out) {
+static void print_value(const struct printer *printer, const struct field_desc *field,
+                        const uint8_t *from) {
+    struct buffer *out = printer->out;
     switch ((enum field_type)field->type) {
     case FIELD_STRING:
     case FIELD_BYTES: {
@@ -110,12 +129,12 @@ static void print_value(const struct field_desc *field, int16_t version, const u
         memcpy(&slice, from, sizeof(slice));
         if (slice_is_null(slice)) {
             buffer_append_str(out, "null");
-        } else if (field->flags & FIELD_SECRET) {
+        } else if ((field->flags & FIELD_SECRET) != 0 && !printer->secrets) {
             buffer_append_str(out, "\"***\"");
         } else if (field->type == FIELD_STRING) {
             print_string(slice, out);
         } else {
-            print_base64url(slice, out);
+            print_base64(slice, out);
         }
         break;
     }
@@ -130,11 +149,14 @@ static void print_value(const struct field_desc *field, int16_t version, const u
         break;
     }
     case FIELD_UUID: {
-        print_base64url(slice_make(from, sizeof(struct uuid)), out);
+        struct uuid id;
+        char text[UUID_TEXT_LEN + 1];
+        memcpy(&id, from, sizeof(id));
+        buffer_printf(out, "\"%s\"", uuid_format(id, text));
         break;
     }
     case FIELD_STRUCT:
-        print_struct(field->nested, version, from, out);
+        print_struct(printer, field->nested, from);
         break;
     default:
         print_number(field->type, from, out);
@@ -142,8 +164,9 @@ static void print_value(const struct field_desc *field, int16_t version, const u
     }
 }
 
-static void print_array(const struct field_desc *field, int16_t version, const void *base,
-                        struct buffer *out) {
+static void print_array(const struct printer *printer, const struct field_desc *field,
+                        const void *base) {
+    struct buffer *out = printer->out;
     int32_t count = field_count(field, base);
     if (count < 0) {
         buffer_append_str(out, "null");
@@ -156,47 +179,60 @@ static void print_array(const struct field_desc *field, int16_t version, const v
         if (i > 0) {
             buffer_put_u8(out, ',');
         }
-        print_value(field, version, element, out);
+        print_value(printer, field, element);
     }
     buffer_put_u8(out, ']');
 }
 
-static void print_field(const struct field_desc *field, int16_t version, const void *base,
-                        struct buffer *out) {
-    buffer_printf(out, "\"%s\":", field->name);
+static void print_field(const struct printer *printer, const struct field_desc *field,
+                        const void *base) {
+    struct buffer *out = printer->out;
+    char first = field->name[0];
+    first = (char)(first >= 'A' && first <= 'Z' ? first - 'A' + 'a' : first);
+    buffer_printf(out, "\"%c%s\":", first, field->name + 1);
     if (field->flags & FIELD_ARRAY) {
-        print_array(field, version, base, out);
+        print_array(printer, field, base);
     } else if (field->flags & FIELD_POINTER) {
         const void *value = field_pointer(field, base);
         if (value == NULL) {
             buffer_append_str(out, "null");
         } else {
-            print_struct(field->nested, version, value, out);
+            print_struct(printer, field->nested, value);
         }
     } else {
-        print_value(field, version, field_at(field, base), out);
+        print_value(printer, field, field_at(field, base));
     }
 }
 
-static void print_struct(const struct struct_desc *desc, int16_t version, const void *base,
-                         struct buffer *out) {
+static void print_struct(const struct printer *printer, const struct struct_desc *desc,
+                         const void *base) {
+    struct buffer *out = printer->out;
+    int16_t version = printer->version;
     bool first = true;
     buffer_put_u8(out, '{');
     for (size_t i = 0; i < desc->field_count; i++) {
         const struct field_desc *field = &desc->fields[i];
-        if (!version_in(field->versions, version)) {
+        if (!version_in(field->versions, version) ||
+            (version_in(field->tagged, version) && field_is_default(field, desc, version, base))) {
             continue;
         }
         if (!first) {
             buffer_put_u8(out, ',');
         }
         first = false;
-        print_field(field, version, base, out);
+        print_field(printer, field, base);
     }
     buffer_put_u8(out, '}');
 }
 
 void message_print(const struct message_desc *desc, int16_t version, const void *message,
                    struct buffer *out) {
-    print_struct(desc->root, version, message, out);
+    struct printer printer = {.version = version, .out = out};
+    print_struct(&printer, desc->root, message);
+}
+
+void message_print_secrets(const struct message_desc *desc, int16_t version, const void *message,
+                           struct buffer *out) {
+    struct printer printer = {.version = version, .secrets = true, .out = out};
+    print_struct(&printer, desc->root, message);
 }

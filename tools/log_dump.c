@@ -9,6 +9,7 @@
 #include "protocol/message.h"
 #include "protocol/records.h"
 #include "runtime/file.h"
+#include "tools/internal_record.h"
 
 /* Batches are read whole; nothing legitimate is larger than a frame. */
 #define BATCH_SIZE_MAX ((size_t)128 * 1024 * 1024)
@@ -16,16 +17,10 @@
 /* Of a text value that is shown. */
 #define VALUE_SHOWN_MAX 200
 
-enum content {
-    CONTENT_DATA,
-    CONTENT_METADATA,
-    CONTENT_KEYED, /* an internal topic: log says which */
-};
-
 struct dump {
     const struct log_dump_options *options;
     const char *path;
-    enum content content;
+    bool internal; /* a topic of the cluster's own: log says which */
     enum record_log log;
     struct arena arena;
     struct buffer text;
@@ -56,89 +51,50 @@ static void print_text(FILE *out, struct slice s) {
     }
 }
 
-/* The message as JSON; false when it does not decode. */
-static bool print_message(struct dump *dump, const struct message_desc *desc, int16_t version,
-                          struct slice body) {
-    void *message = arena_alloc(&dump->arena, message_size(desc));
-    if (message_decode(desc, version, body, &dump->arena, message, NULL) != MESSAGE_OK) {
-        return false;
-    }
+static void print_message(struct dump *dump, const struct message_desc *desc, int16_t version,
+                          const void *message) {
     buffer_reset(&dump->text);
     message_print(desc, version, message, &dump->text);
     fprintf(dump->options->out, "%s v%d %.*s", message_name(desc), version,
             SLICE_ARG(buffer_slice(&dump->text)));
-    return true;
 }
 
-/* Cuts an unsigned varint off; false when there is none. */
-static bool take_uvarint(struct slice *in, uint32_t *out) {
-    *out = 0;
-    for (unsigned shift = 0; shift < 35 && in->len > 0; shift += 7) {
-        uint8_t byte = in->data[0];
-        *in = slice_make(in->data + 1, in->len - 1);
-        *out |= (uint32_t)(byte & 0x7f) << shift;
-        if ((byte & 0x80) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* KIP-631: frame version, type, version, message. */
-static bool print_metadata(struct dump *dump, struct slice value) {
-    uint32_t frame, type, version;
-    if (!take_uvarint(&value, &frame) || frame != 1 || !take_uvarint(&value, &type) ||
-        type > INT16_MAX || !take_uvarint(&value, &version) || version > INT16_MAX) {
+/* Of an internal topic; false when it does not decode. */
+static bool print_internal(struct dump *dump, const struct record *record) {
+    struct internal_record found;
+    if (internal_record_decode(dump->log, record, &dump->arena, &found) != MESSAGE_OK ||
+        found.type == NULL) {
         return false;
     }
-    const struct record_type *found = record_type_find(RECORD_LOG_METADATA, (int16_t)type);
-    return found != NULL && print_message(dump, found->value, (int16_t)version, value);
-}
-
-/* An int16 in front of key and value: the record's type, the value's version. */
-static bool print_keyed(struct dump *dump, const struct record *record) {
-    if (record->key.len < 2) {
-        return false;
+    if (found.key != NULL) {
+        print_message(dump, found.type->key, 0, found.key);
+        fputs(" -> ", dump->options->out);
     }
-    int16_t type = (int16_t)load_be16(record->key.data);
-    const struct record_type *found = record_type_find(dump->log, type);
-    struct slice key = slice_make(record->key.data + 2, record->key.len - 2);
-    if (found == NULL || !print_message(dump, found->key, 0, key)) {
-        return false;
-    }
-    fputs(" -> ", dump->options->out);
-    if (slice_is_null(record->value)) {
+    if (found.value != NULL) {
+        print_message(dump, found.type->value, found.version, found.value);
+    } else {
         fputs("deleted", dump->options->out);
-        return true;
     }
-    if (record->value.len < 2) {
-        return false;
-    }
-    struct slice value = slice_make(record->value.data + 2, record->value.len - 2);
-    return print_message(dump, found->value, (int16_t)load_be16(record->value.data), value);
+    return true;
 }
 
 static void print_control(struct dump *dump, const struct record *record) {
     static const char *const names[] = {"ABORT",           "COMMIT",          "LEADER_CHANGE",
                                         "SNAPSHOT_HEADER", "SNAPSHOT_FOOTER", "KRAFT_VERSION",
                                         "KRAFT_VOTERS"};
-    static const char *const messages[] = {NULL,
-                                           NULL,
-                                           "LeaderChangeMessage",
-                                           "SnapshotHeaderRecord",
-                                           "SnapshotFooterRecord",
-                                           "KRaftVersionRecord",
-                                           "VotersRecord"};
-    int type = record->key.len >= 4 ? (int16_t)load_be16(record->key.data + 2) : -1;
+    int type = control_record_type(record);
     if (type < 0 || (size_t)type >= ARRAY_LEN(names)) {
         fprintf(dump->options->out, "control type %d", type);
         return;
     }
     fputs(names[type], dump->options->out);
-    const struct message_desc *desc = messages[type] ? message_find(messages[type]) : NULL;
-    if (desc != NULL) {
+    const struct message_desc *desc;
+    int16_t version;
+    const void *message;
+    if (control_record_decode(record, &dump->arena, &desc, &version, &message) == MESSAGE_OK &&
+        desc != NULL) {
         fputc(' ', dump->options->out);
-        print_message(dump, desc, 0, record->value);
+        print_message(dump, desc, version, message);
     }
 }
 
@@ -150,10 +106,8 @@ static void print_record(struct dump *dump, const struct batch *batch,
     if ((batch->attributes & BATCH_ATTR_CONTROL) != 0) {
         print_control(dump, record);
         shown = true;
-    } else if (dump->content == CONTENT_METADATA) {
-        shown = print_metadata(dump, record->value);
-    } else if (dump->content == CONTENT_KEYED) {
-        shown = print_keyed(dump, record);
+    } else if (dump->internal) {
+        shown = print_internal(dump, record);
     }
     if (!shown) {
         fputs("key=", out);
@@ -244,17 +198,16 @@ static int64_t dump_batch(struct dump *dump, struct file *file, int64_t pos) {
 static void guess_content(struct dump *dump) {
     static const struct {
         const char *topic;
-        enum content content;
         enum record_log log;
     } known[] = {
-        {"__cluster_metadata-", CONTENT_METADATA, RECORD_LOG_METADATA},
-        {"__consumer_offsets-", CONTENT_KEYED, RECORD_LOG_OFFSETS},
-        {"__transaction_state-", CONTENT_KEYED, RECORD_LOG_TRANSACTIONS},
-        {"__share_group_state-", CONTENT_KEYED, RECORD_LOG_SHARE},
+        {"__cluster_metadata-", RECORD_LOG_METADATA},
+        {"__consumer_offsets-", RECORD_LOG_OFFSETS},
+        {"__transaction_state-", RECORD_LOG_TRANSACTIONS},
+        {"__share_group_state-", RECORD_LOG_SHARE},
     };
     for (size_t i = 0; i < ARRAY_LEN(known); i++) {
         if (strstr(dump->path, known[i].topic) != NULL) {
-            dump->content = known[i].content;
+            dump->internal = true;
             dump->log = known[i].log;
         }
     }
@@ -262,7 +215,7 @@ static void guess_content(struct dump *dump) {
 
 bool log_dump_file(struct machine *machine, const char *path,
                    const struct log_dump_options *options) {
-    struct dump dump = {.options = options, .path = path, .content = CONTENT_DATA};
+    struct dump dump = {.options = options, .path = path};
     struct file *file;
     int error = file_open(machine, path, FILE_READ, &file);
     if (error != 0) {

@@ -1,61 +1,49 @@
-/* kafka-dump-log */
+/* kafka-dump-log: the command line, and logs; the other files have the rest */
+#include "tools/kafka/dump_log.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "protocol/records.h"
-#include "tools/kafka/kafka.h"
+#include "base/memory.h"
 
-#define HEADER_SIZE    61
-#define BATCH_MAX      ((size_t)128 << 20)
-#define RECORD_MAX     BATCH_MAX
-#define INDEX_ENTRY    8
-#define TIME_ENTRY     12
-#define MISMATCHES_MAX 1000
+#define HEADER_SIZE      61
+#define MAGIC_END        17 /* how much of a batch tells its size and magic */
+#define BATCH_MIN        14 /* the smallest length that a batch may have */
+#define BATCH_MAX        ((size_t)128 << 20)
+#define RECORD_MAX       BATCH_MAX
+#define MESSAGE_SIZE_MAX 5242880 /* what --max-message-size is by default */
 
 const struct option_spec kafka_dump_log_options[] = {
-    {"cluster-metadata-decoder", OPTION_FLAG, NULL, NULL},
+    {"cluster-metadata-decoder", OPTION_FLAG, NULL, "Shows records of __cluster_metadata."},
     {"deep-iteration", OPTION_FLAG, NULL, "Looks at each record."},
     {"files", OPTION_VALUE, "file1, file2, ...", "The files (required)."},
     {"help", OPTION_FLAG, NULL, "Prints this."},
     {"index-sanity-check", OPTION_FLAG, NULL, "Only checks the form of index files."},
-    {"key-decoder-class", OPTION_VALUE, "class", NULL},
-    {"max-bytes", OPTION_VALUE, "size", "How much of each file is read."},
-    {"max-message-size", OPTION_VALUE, "size", "Accepted."},
-    {"offsets-decoder", OPTION_FLAG, NULL, NULL},
-    {"print-data-log", OPTION_FLAG, NULL, "Prints records."},
+    {"key-decoder-class", OPTION_MAYBE, "class",
+     "How keys are shown: StringDecoder, IntegerDecoder or LongDecoder of "
+     "org.apache.kafka.tools.api."},
+    {"max-bytes", OPTION_VALUE, "size", "How much of each log is read."},
+    {"max-message-size", OPTION_VALUE, "size", "The largest batch that indexes are compared with."},
+    {"offsets-decoder", OPTION_FLAG, NULL, "Shows records of __consumer_offsets."},
+    {"print-data-log", OPTION_FLAG, NULL, "Prints keys and values."},
     {"remote-log-metadata-decoder", OPTION_FLAG, NULL, NULL},
-    {"share-group-state-decoder", OPTION_FLAG, NULL, NULL},
+    {"share-group-state-decoder", OPTION_FLAG, NULL, "Shows records of __share_group_state."},
     {"skip-record-metadata", OPTION_FLAG, NULL, "Prints records without what is about them."},
-    {"transaction-log-decoder", OPTION_FLAG, NULL, NULL},
-    {"value-decoder-class", OPTION_VALUE, "class", NULL},
+    {"transaction-log-decoder", OPTION_FLAG, NULL, "Shows records of __transaction_state."},
+    {"value-decoder-class", OPTION_MAYBE, "class", "How values are shown."},
     {"verify-index-only", OPTION_FLAG, NULL, "Only compares index files with the log."},
     {"version", OPTION_FLAG, NULL, "Prints the version."},
     {NULL},
 };
 
-static const char *const decoders[] = {
-    "cluster-metadata-decoder",    "key-decoder-class",         "offsets-decoder",
-    "remote-log-metadata-decoder", "share-group-state-decoder", "transaction-log-decoder",
-    "value-decoder-class",
-};
-
-struct dump {
-    struct kafka_call *call;
-    const char *path;
-    bool records;  /* looked at one by one */
-    bool contents; /* with keys and values */
-    bool skip_metadata;
-    int64_t max_bytes;
-};
-
 /* ---- Files ----------------------------------------------------------------------------------- */
 
-/* Reads `len` bytes at a position; false when there are fewer. */
-static bool read_at(int fd, int64_t pos, void *out, size_t len) {
+bool dump_read_at(int fd, int64_t pos, void *out, size_t len) {
     size_t done = 0;
     while (done < len) {
         ssize_t got = pread(fd, (uint8_t *)out + done, len - done, (off_t)pos + (off_t)done);
@@ -67,32 +55,85 @@ static bool read_at(int fd, int64_t pos, void *out, size_t len) {
     return true;
 }
 
-/* One batch at a position, its bytes in `buffer`; false at the end and where there is none. */
-static bool read_batch(int fd, int64_t pos, struct buffer *buffer, struct batch *batch) {
-    buffer_reset(buffer);
-    uint8_t *in = buffer_extend(buffer, HEADER_SIZE);
-    if (!read_at(fd, pos, in, HEADER_SIZE)) {
-        return false;
-    }
-    enum batch_parse parsed = batch_parse(buffer_slice(buffer), batch);
-    if ((parsed != BATCH_OK && parsed != BATCH_INCOMPLETE) || batch_size(batch) > BATCH_MAX ||
-        batch_size(batch) < HEADER_SIZE) {
-        return false;
-    }
-    size_t rest = batch_size(batch) - HEADER_SIZE;
-    in = buffer_extend(buffer, rest);
-    return in != NULL && read_at(fd, pos + HEADER_SIZE, in, rest) &&
-           batch_parse(buffer_slice(buffer), batch) == BATCH_OK;
+static enum dump_read corrupt(const struct dump *dump, const char *what, int64_t value) {
+    fflush(stdout);
+    fprintf(
+        stderr,
+        "Exception in thread \"main\" org.apache.kafka.common.errors.CorruptRecordException: %s "
+        "%" PRId64 "%s in file %s.\n",
+        what, value, what[0] == 'F' ? " smaller than minimum record overhead (14)" : "",
+        dump->path);
+    return DUMP_CORRUPT;
 }
 
-static int64_t base_offset_of(const char *path) {
+enum dump_read dump_read_batch(const struct dump *dump, int fd, int64_t pos, int64_t end,
+                               struct buffer *buffer, struct batch *batch) {
+    uint8_t start[MAGIC_END];
+    if (pos > end - MAGIC_END || !dump_read_at(fd, pos, start, sizeof(start))) {
+        return DUMP_END;
+    }
+    int32_t length = (int32_t)load_be32(start + 8);
+    if (length < BATCH_MIN) {
+        return corrupt(dump, "Found record size", length);
+    }
+    size_t size = (size_t)length + BATCH_LOG_OVERHEAD;
+    if ((int64_t)size > end - pos) {
+        return DUMP_END;
+    }
+    buffer_reset(buffer);
+    uint8_t *in = size <= BATCH_MAX ? buffer_extend(buffer, size) : NULL;
+    if (in == NULL || !dump_read_at(fd, pos, in, size)) {
+        return DUMP_END;
+    }
+    return batch_parse(buffer_slice(buffer), batch) == BATCH_OK
+               ? DUMP_BATCH
+               : corrupt(dump, "No batch of magic 2 at position", pos);
+}
+
+int64_t dump_base_offset(const char *path) {
     const char *slash = strrchr(path, '/');
     return strtoll(slash != NULL ? slash + 1 : path, NULL, 10);
+}
+
+static const char *name_of(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash != NULL ? slash + 1 : path;
 }
 
 static bool has_suffix(const char *path, const char *suffix) {
     size_t len = strlen(path), n = strlen(suffix);
     return len >= n && strcmp(path + len - n, suffix) == 0;
+}
+
+/* ---- What is told at the end ----------------------------------------------------------------- */
+
+static const char *const titles[DUMP_FINDINGS] = {
+    [DUMP_INDEX_MISMATCH] = "Mismatches in :",
+    [DUMP_TIME_MISMATCH] = "Found timestamp mismatch in :",
+    [DUMP_TIME_ORDER] = "Found out of order timestamp in :",
+    [DUMP_TIME_NOT_FOUND] = "The following indexed offsets are not found in :",
+    [DUMP_GAP] = "Non-consecutive offsets in ",
+};
+
+void dump_found(struct dump *dump, enum dump_finding kind, const char *format, ...) {
+    struct buffer *out = &dump->findings[kind];
+    if (dump->found_in[kind] != dump->path) {
+        dump->found_in[kind] = dump->path;
+        buffer_printf(out, "%s%s\n", titles[kind], dump->path);
+    }
+    char line[ERRMSG_SIZE];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof(line), format, args);
+    va_end(args);
+    buffer_printf(out, "%s\n", line);
+}
+
+static void print_findings(struct dump *dump) {
+    fflush(stdout);
+    for (size_t i = 0; i < DUMP_FINDINGS; i++) {
+        fprintf(stderr, "%.*s", SLICE_ARG(buffer_slice(&dump->findings[i])));
+    }
 }
 
 /* ---- Logs ------------------------------------------------------------------------------------ */
@@ -130,30 +171,20 @@ static int64_t size_of(struct slice s) {
     return slice_is_null(s) ? -1 : (int64_t)s.len;
 }
 
-static void print_control(const struct record *record) {
-    int type = record->key.len >= 4 ? (int16_t)load_be16(record->key.data + 2) : -1;
-    if (type == 0 || type == 1) {
-        printf(" endTxnMarker: %s coordinatorEpoch: %d", type == 0 ? "ABORT" : "COMMIT",
-               record->value.len >= 6 ? (int32_t)load_be32(record->value.data + 2) : -1);
-    } else {
-        printf(" controlType: %d", type);
-    }
+static int32_t sequence_of(const struct batch *batch, const struct record *record) {
+    uint32_t sequence = (uint32_t)batch->base_sequence + (uint32_t)record->offset_delta;
+    return batch->base_sequence < 0 ? -1 : (int32_t)(sequence & INT32_MAX);
 }
 
-static void print_record(const struct dump *dump, const struct batch *batch,
+/* False when dumping cannot go on. */
+static bool print_record(struct dump *dump, const struct batch *batch,
                          const struct record *record) {
-    bool control = (batch->attributes & BATCH_ATTR_CONTROL) != 0;
-    putchar('|');
+    bool control = (batch->attributes & BATCH_ATTR_CONTROL) != 0, good = true;
     if (!dump->skip_metadata) {
-        int32_t sequence =
-            batch->base_sequence < 0
-                ? -1
-                : (int32_t)(((uint32_t)batch->base_sequence + (uint32_t)record->offset_delta) &
-                            INT32_MAX);
-        printf(" offset: %" PRId64 " %s: %" PRId64 " keySize: %" PRId64 " valueSize: %" PRId64
+        printf("| offset: %" PRId64 " %s: %" PRId64 " keySize: %" PRId64 " valueSize: %" PRId64
                " sequence: %d headerKeys: [",
                record->offset, time_type(batch), record->timestamp, size_of(record->key),
-               size_of(record->value), sequence);
+               size_of(record->value), sequence_of(batch, record));
         struct slice headers = record->headers;
         struct record_header header;
         for (bool first = true; record_headers_next(&headers, &header); first = false) {
@@ -161,215 +192,206 @@ static void print_record(const struct dump *dump, const struct batch *batch,
         }
         putchar(']');
         if (control) {
-            print_control(record);
+            dump_control(dump, record);
         }
     }
     if (dump->contents && !control) {
-        if (!slice_is_null(record->key)) {
-            fputs(" key: ", stdout);
-            fwrite(record->key.data, 1, record->key.len, stdout);
-        }
-        if (!slice_is_null(record->value)) {
-            fputs(" payload: ", stdout);
-            fwrite(record->value.data, 1, record->value.len, stdout);
-        }
+        good = dump_contents(dump, record, dump->skip_metadata ? "| " : " ");
     }
-    putchar('\n');
+    if (good) {
+        putchar('\n');
+    }
+    arena_reset(&dump->arena);
+    return good;
 }
 
-static void print_records(const struct dump *dump, struct slice bytes, const struct batch *batch) {
+/* last_offset: of the record before. False when dumping cannot go on. */
+static bool print_records(struct dump *dump, struct slice bytes, const struct batch *batch,
+                          int64_t *last_offset) {
     struct record_iterator *it = record_iterator_new(bytes, batch, RECORD_MAX);
     struct record record;
-    int got;
-    while ((got = record_iterator_next(it, &record)) > 0) {
-        print_record(dump, batch, &record);
+    int got = it == NULL ? -1 : 0;
+    bool good = true;
+    while (it != NULL && good && (got = record_iterator_next(it, &record)) > 0) {
+        if (record.offset != *last_offset + 1) {
+            dump_found(dump, DUMP_GAP, "  %" PRId64 " is followed by %" PRId64, *last_offset,
+                       record.offset);
+        }
+        *last_offset = record.offset;
+        good = print_record(dump, batch, &record);
     }
-    if (got < 0) {
+    record_iterator_free(it);
+    if (good && got < 0) {
+        fflush(stdout);
         fprintf(stderr, "%s: the records at offset %" PRId64 " are damaged\n", dump->path,
                 batch->base_offset);
     }
-    record_iterator_free(it);
+    return good && got >= 0;
 }
 
-static int dump_log(const struct dump *dump, int fd) {
-    struct buffer bytes;
-    struct batch batch;
-    int64_t pos = 0, end = lseek(fd, 0, SEEK_END);
-    int exit_code = 0;
-    buffer_init(&bytes, BATCH_MAX);
-    if (has_suffix(dump->path, ".log")) {
-        printf("Log starting offset: %" PRId64 "\n", base_offset_of(dump->path));
+static void print_title(const char *path) {
+    if (has_suffix(path, ".log")) {
+        printf("Log starting offset: %" PRId64 "\n", dump_base_offset(path));
+    } else if (strcmp(name_of(path), "bootstrap.checkpoint") == 0) {
+        puts("KRaft bootstrap snapshot");
     } else {
-        const char *slash = strrchr(dump->path, '/');
-        const char *dash = strchr(slash != NULL ? slash : dump->path, '-');
-        printf("Snapshot end offset: %" PRId64 ", epoch: %lld\n", base_offset_of(dump->path),
+        const char *dash = strchr(name_of(path), '-');
+        printf("Snapshot end offset: %" PRId64 ", epoch: %lld\n", dump_base_offset(path),
                dash != NULL ? strtoll(dash + 1, NULL, 10) : 0);
     }
-    while (pos < dump->max_bytes && read_batch(fd, pos, &bytes, &batch)) {
+}
+
+static int dump_log(struct dump *dump, int fd) {
+    struct buffer bytes;
+    struct batch batch;
+    int64_t size = lseek(fd, 0, SEEK_END), pos = 0, last_offset = -1;
+    int64_t end = size < dump->max_bytes ? size : dump->max_bytes;
+    enum dump_read read;
+    bool good = true;
+    buffer_init(&bytes, BATCH_MAX);
+    print_title(dump->path);
+    while (good && (read = dump_read_batch(dump, fd, pos, end, &bytes, &batch)) == DUMP_BATCH) {
         print_batch(&batch, pos, batch_crc_valid(buffer_slice(&bytes)));
-        if (dump->records) {
-            print_records(dump, buffer_slice(&bytes), &batch);
-        }
+        good = !dump->records || print_records(dump, buffer_slice(&bytes), &batch, &last_offset);
         pos += (int64_t)batch_size(&batch);
     }
-    if (pos < end && pos < dump->max_bytes) {
-        printf("Found %" PRId64 " invalid bytes at the end of %s\n", end - pos, dump->path);
-        exit_code = EXIT_FAILED;
+    if (good && read == DUMP_END && pos < end && dump->max_bytes == INT32_MAX) {
+        printf("Found %" PRId64 " invalid bytes at the end of %s\n", end - pos,
+               name_of(dump->path));
     }
     buffer_release(&bytes);
-    return exit_code;
-}
-
-/* ---- Indexes --------------------------------------------------------------------------------- */
-
-/* Opens the log beside an index; -1 after a message. */
-static int open_log(const struct dump *dump) {
-    size_t stem = (size_t)(strrchr(dump->path, '.') - dump->path);
-    const char *log = arena_printf(&dump->call->arena, "%.*s.log", (int)stem, dump->path);
-    int fd = open(log, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        fprintf(stderr, "%s: %s\n", log, strerror(errno));
-    }
-    return fd;
-}
-
-/* The batch that has an offset, from a position on. */
-static bool find_batch(int fd, int64_t pos, int64_t offset, struct buffer *bytes,
-                       struct batch *out) {
-    while (read_batch(fd, pos, bytes, out)) {
-        if (batch_last_offset(out) >= offset) {
-            return true;
-        }
-        pos += (int64_t)batch_size(out);
-    }
-    return false;
-}
-
-/* Whether one entry tells the truth; says so if not. */
-static bool verify_entry(const struct dump *dump, int log, const uint8_t *entry, bool by_time,
-                         struct buffer *bytes) {
-    int64_t base = base_offset_of(dump->path);
-    struct batch batch;
-    if (by_time) {
-        int64_t time = (int64_t)load_be64(entry);
-        bool found = find_batch(log, 0, base + load_be32(entry + 8), bytes, &batch);
-        if (!found || batch.max_timestamp != time) {
-            fprintf(stderr,
-                    "Found timestamp mismatch in :%s\n  Index timestamp: %" PRId64
-                    ", log timestamp: %" PRId64 "\n",
-                    dump->path, time, found ? batch.max_timestamp : -1);
-            return false;
-        }
-        return true;
-    }
-    int64_t offset = base + load_be32(entry);
-    bool found = read_batch(log, load_be32(entry + 4), bytes, &batch);
-    if (!found || offset < batch.base_offset || offset > batch_last_offset(&batch)) {
-        fprintf(stderr, "Mismatches in :%s\n  Index offset: %" PRId64 ", log offset: %" PRId64 "\n",
-                dump->path, offset, found ? batch_last_offset(&batch) : -1);
-        return false;
-    }
-    return true;
-}
-
-static int dump_index(const struct dump *dump, int fd, bool by_time) {
-    const struct options *options = &dump->call->options;
-    size_t size = by_time ? TIME_ENTRY : INDEX_ENTRY;
-    int64_t base = base_offset_of(dump->path), last = -1, end = lseek(fd, 0, SEEK_END);
-    if (options_has(options, "index-sanity-check")) {
-        bool sane = end % (int64_t)size == 0;
-        printf("%s %s\n", dump->path, sane ? "passed sanity check." : "is corrupt.");
-        return sane ? 0 : EXIT_FAILED;
-    }
-    bool verify = options_has(options, "verify-index-only");
-    int log = verify ? open_log(dump) : -1;
-    if (verify && log < 0) {
-        return EXIT_FAILED;
-    }
-    struct buffer bytes;
-    buffer_init(&bytes, BATCH_MAX);
-    uint8_t entry[TIME_ENTRY];
-    int mismatches = 0;
-    for (int64_t pos = 0; mismatches < MISMATCHES_MAX && read_at(fd, pos, entry, size);
-         pos += (int64_t)size) {
-        int64_t offset = base + load_be32(entry + (by_time ? 8 : 0));
-        if (offset <= last && pos > 0) {
-            break; /* the rest was only allocated */
-        }
-        last = offset;
-        if (verify) {
-            mismatches += !verify_entry(dump, log, entry, by_time, &bytes);
-        } else if (by_time) {
-            printf("timestamp: %" PRId64 " offset: %" PRId64 "\n", (int64_t)load_be64(entry),
-                   offset);
-        } else {
-            printf("offset: %" PRId64 " position: %" PRIu32 "\n", offset, load_be32(entry + 4));
-        }
-    }
-    buffer_release(&bytes);
-    if (log >= 0) {
-        close(log);
-    }
-    return 0;
+    return good && read == DUMP_END ? 0 : EXIT_FAILED;
 }
 
 /* ---- All ------------------------------------------------------------------------------------- */
 
-static int dump_file(const struct dump *dump) {
-    int fd = open(dump->path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        fflush(stdout);
-        fprintf(stderr, "%s: %s\n", dump->path, strerror(errno));
-        return EXIT_FAILED;
-    }
+static int dump_file(struct dump *dump) {
+    static const struct {
+        const char *suffix;
+        int (*run)(struct dump *dump, int fd);
+    } kinds[] = {
+        {".log", dump_log},
+        {".checkpoint", dump_log},
+        {".index", dump_index},
+        {".timeindex", dump_time_index},
+        {".txnindex", dump_txn_index},
+        {".snapshot", dump_producers},
+    };
     printf("Dumping %s\n", dump->path);
-    int exit_code = EXIT_FAILED;
-    if (has_suffix(dump->path, ".log") || has_suffix(dump->path, ".checkpoint")) {
-        exit_code = dump_log(dump, fd);
-    } else if (has_suffix(dump->path, ".index") || has_suffix(dump->path, ".timeindex")) {
-        exit_code = dump_index(dump, fd, has_suffix(dump->path, ".timeindex"));
-    } else {
-        fprintf(stderr, "Ignoring unknown file %s\n", dump->path);
+    fflush(stdout);
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (!has_suffix(dump->path, kinds[i].suffix)) {
+            continue;
+        }
+        int fd = open(dump->path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            fprintf(stderr, "%s: %s\n", dump->path, strerror(errno));
+            return EXIT_FAILED;
+        }
+        int exit_code = kinds[i].run(dump, fd);
+        close(fd);
+        return exit_code;
     }
-    close(fd);
+    fprintf(stderr, "Ignoring unknown file %s\n", dump->path);
+    return 0;
+}
+
+/* One of the decoders for keys or values; false after a message. */
+static bool take_class(const struct options *options, const char *option, enum dump_class *out) {
+    static const struct {
+        const char *name;
+        enum dump_class class;
+    } classes[] = {
+        {"org.apache.kafka.tools.api.StringDecoder", DUMP_STRING},
+        {"org.apache.kafka.tools.api.IntegerDecoder", DUMP_INTEGER},
+        {"org.apache.kafka.tools.api.LongDecoder", DUMP_LONG},
+    };
+    const char *name = options_get(options, option, classes[0].name);
+    for (size_t i = 0; i < ARRAY_LEN(classes); i++) {
+        if (strcmp(name, classes[i].name) == 0) {
+            *out = classes[i].class;
+            return true;
+        }
+    }
+    fprintf(stderr,
+            "--%s %s is not served by this tool, which loads no classes; it has "
+            "org.apache.kafka.tools.api.StringDecoder, IntegerDecoder and LongDecoder.\n",
+            option, name);
+    return false;
+}
+
+/* False after a message. */
+static bool take_options(struct dump *dump) {
+    static const struct {
+        const char *name;
+        enum dump_decoder decoder;
+    } decoders[] = {/* the first that is given, as with Kafka's tool */
+                    {"offsets-decoder", DUMP_OFFSETS},
+                    {"transaction-log-decoder", DUMP_TRANSACTIONS},
+                    {"cluster-metadata-decoder", DUMP_METADATA},
+                    {"share-group-state-decoder", DUMP_SHARE}};
+    const struct options *options = &dump->call->options;
+    if (options_has(options, "remote-log-metadata-decoder")) {
+        fputs(
+            "--remote-log-metadata-decoder is not served by this tool: its brokers have no tiered "
+            "storage.\n",
+            stderr);
+        return false;
+    }
+    for (size_t i = ARRAY_LEN(decoders); i-- > 0;) {
+        dump->decoder =
+            options_has(options, decoders[i].name) ? decoders[i].decoder : dump->decoder;
+    }
+    dump->contents = options_has(options, "print-data-log") || dump->decoder != DUMP_PLAIN ||
+                     options_has(options, "key-decoder-class") ||
+                     options_has(options, "value-decoder-class");
+    dump->records = dump->contents || options_has(options, "deep-iteration");
+    dump->skip_metadata = options_has(options, "skip-record-metadata");
+    dump->index_sanity_only = options_has(options, "index-sanity-check");
+    dump->verify_only = options_has(options, "verify-index-only");
+    return take_class(options, "key-decoder-class", &dump->key_class) &&
+           take_class(options, "value-decoder-class", &dump->value_class) &&
+           options_i64(options, "max-bytes", &dump->max_bytes) &&
+           options_i64(options, "max-message-size", &dump->max_message_size);
+}
+
+static int dump_all(struct dump *dump) {
+    int exit_code = 0;
+    const char *files = options_get(&dump->call->options, "files", "");
+    while (*files != '\0' && exit_code == 0) {
+        files += strspn(files, ", ");
+        size_t len = strcspn(files, ",");
+        if (len > 0) {
+            dump->path = arena_printf(&dump->call->arena, "%.*s", (int)len, files);
+            exit_code = dump_file(dump);
+        }
+        files += len;
+    }
     return exit_code;
 }
 
 int kafka_dump_log(struct kafka_call *call) {
     static const char *const required[] = {"files", NULL};
-    const struct options *options = &call->options;
     if (!kafka_require(call, required)) {
         return EXIT_FAILED;
     }
-    for (size_t i = 0; i < ARRAY_LEN(decoders); i++) {
-        if (options_has(options, decoders[i])) {
-            fprintf(stderr,
-                    "--%s is not served yet by this tool; barnabasctl log dump --records shows "
-                    "records of internal topics decoded.\n",
-                    decoders[i]);
-            return EXIT_FAILED;
-        }
-    }
-    struct dump dump = {
-        .call = call,
-        .contents = options_has(options, "print-data-log"),
-        .skip_metadata = options_has(options, "skip-record-metadata"),
-        .max_bytes = INT64_MAX,
-    };
-    dump.records = dump.contents || (options_has(options, "deep-iteration") && !dump.skip_metadata);
-    if (!options_i64(options, "max-bytes", &dump.max_bytes)) {
+    struct dump dump = {.call = call, .max_bytes = INT32_MAX, .max_message_size = MESSAGE_SIZE_MAX};
+    if (!take_options(&dump)) {
         return EXIT_FAILED;
     }
-    int exit_code = 0;
-    const char *files = options_get(options, "files", "");
-    while (*files != '\0') {
-        files += strspn(files, ", ");
-        size_t len = strcspn(files, ",");
-        if (len > 0) {
-            dump.path = arena_printf(&call->arena, "%.*s", (int)len, files);
-            exit_code = dump_file(&dump) != 0 ? EXIT_FAILED : exit_code;
-        }
-        files += len;
+    arena_init(&dump.arena, SIZE_MAX);
+    buffer_init(&dump.text, SIZE_MAX);
+    for (size_t i = 0; i < DUMP_FINDINGS; i++) {
+        buffer_init(&dump.findings[i], SIZE_MAX);
     }
+    int exit_code = dump_all(&dump);
+    if (exit_code == 0) {
+        print_findings(&dump);
+    }
+    for (size_t i = 0; i < DUMP_FINDINGS; i++) {
+        buffer_release(&dump.findings[i]);
+    }
+    buffer_release(&dump.text);
+    arena_release(&dump.arena);
     return exit_code;
 }
