@@ -1,8 +1,10 @@
-"""kafka-producer-perf-test and kafka-consumer-perf-test as barnabasctl: what is set has effect, and no
-record is lost or doubled when the broker dies meanwhile."""
+"""The scripts that produce load and check clients, as barnabasctl: what is set has effect, and no record is
+lost or doubled when the broker dies meanwhile."""
 
+import json
 import re
 import subprocess
+import threading
 
 import pytest
 
@@ -20,8 +22,14 @@ def tool(name, broker, *args, wait=True):
 
 
 def finish(process, timeout_s=300):
-    out, err = process.communicate(timeout=timeout_s)
-    assert process.returncode == 0, err
+    """What it still prints; communicate() would lose what was read ahead."""
+    watch = threading.Timer(timeout_s, process.kill)
+    watch.start()
+    try:
+        out = process.stdout.read()
+        assert process.wait() == 0, process.stderr.read()
+    finally:
+        watch.cancel()
     return out
 
 
@@ -122,3 +130,67 @@ def test_a_record_that_is_refused_is_told_and_the_others_are_written(lonely_brok
     told = err.count("org.apache.kafka.common.errors.RecordTooLargeException: ")
     assert process.returncode == 0 and 0 < sent < 40 and sent + told == 40
     assert consumed(lonely_broker, "narrow", sent) == sent
+
+
+# ---- The verifiable clients ----------------------------------------------------------------------
+
+
+def events(process, name):
+    """Reads events up to the first of that name, and returns it."""
+    for line in process.stdout:
+        event = json.loads(line)
+        if event["name"] == name:
+            return event
+    raise AssertionError(f"it ended without {name}: {process.stderr.read()}")
+
+
+def test_a_verifiable_producer_tells_of_each_record_when_the_broker_dies(lonely_broker):
+    count = 3000
+    process = tool("kafka-verifiable-producer", lonely_broker, "--topic", "told", "--max-messages",
+                   count, "--throughput", 1000, wait=False)  # fmt: skip
+    events(process, "producer_send_success")
+    lonely_broker.kill()
+    lonely_broker.start()
+    told = [json.loads(line) for line in finish(process).splitlines()]
+    acked = {event["offset"]: event["value"] for event in told if event["name"] == "producer_send_success"}
+    failed = [event["value"] for event in told if event["name"] == "producer_send_error"]
+    assert told[-1]["sent"] == count and told[-1]["acked"] == len(acked) + 1 == count - len(failed)
+    assert str(count - 1) in acked.values(), "it goes on"
+    lines = subprocess.run(
+        [BARNABASCTL, "consume", "told", "-b", lonely_broker.bootstrap, "-o", "beginning", "-e",
+         "-f", "%o %s\n"], stdout=subprocess.PIPE, text=True, check=True, timeout=300,
+    ).stdout.splitlines()  # fmt: skip
+    read = dict(line.split() for line in lines)
+    assert all(read[str(offset)] == value for offset, value in acked.items())
+    assert len(set(read.values())) == len(read), "nothing is written twice"
+
+
+def test_verifiable_consumers_share_the_partitions_of_a_topic(lonely_broker):
+    subprocess.run(
+        ["kafka-topics.sh", "--bootstrap-server", lonely_broker.bootstrap, "--create", "--topic",
+         "shared", "--partitions", "2"], executable=BARNABASCTL, check=True,
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    args = ["--topic", "shared", "--group-id", "sharing"]
+    first = tool("kafka-verifiable-consumer", lonely_broker, *args, wait=False)
+    second = None
+    try:
+        assert len(events(first, "partitions_assigned")["partitions"]) == 2
+        second = tool("kafka-verifiable-consumer", lonely_broker, *args, wait=False)
+        taken = events(second, "partitions_assigned")["partitions"]
+        assert len(events(first, "partitions_revoked")["partitions"]) == 2
+        left = events(first, "partitions_assigned")["partitions"]
+        assert sorted(p["partition"] for p in taken + left) == [0, 1]
+    finally:
+        for process in filter(None, [second, first]):
+            process.terminate()
+    for process in second, first:
+        names = [json.loads(line)["name"] for line in finish(process).splitlines()]
+        assert names[-1] == "shutdown_complete" and "shutdown_requested" in names
+
+
+@pytest.mark.parametrize("name", ["connect-standalone", "kafka-jmx", "kafka-run-class", "trogdor"])
+def test_a_script_that_is_about_other_programs_says_so(only_barnabas, name):
+    done = subprocess.run([name + ".sh"], executable=BARNABASCTL, capture_output=True, text=True)
+    assert done.returncode == 1 and done.stdout == ""
+    assert done.stderr.startswith(f"{name} is not a tool of Barnabas. ") and done.stderr.count("\n") == 1

@@ -110,8 +110,7 @@ BARNABASCTL = harness.BARNABAS.parent / "barnabasctl"
 
 # The tools of Kafka that barnabasctl is not yet; docs/compatibility.md lists them.
 NOT_YET = {
-    "kafka-e2e-latency", "kafka-share-groups", "kafka-streams-groups", "kafka-transactions",
-    "kafka-verifiable-consumer", "kafka-verifiable-producer",
+    "kafka-share-groups", "kafka-streams-groups", "kafka-transactions",
 }  # fmt: skip
 
 

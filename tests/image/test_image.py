@@ -12,11 +12,12 @@ from containers import IMAGE, PODMAN, STRICT, Container, run, run_once
 SIZE_MAX = 20_000_000
 NAMES = """kafka-acls kafka-broker-api-versions kafka-client-metrics kafka-cluster kafka-configs
     kafka-console-consumer kafka-console-producer kafka-console-share-consumer kafka-consumer-groups
-    kafka-consumer-perf-test kafka-delegation-tokens kafka-delete-records kafka-dump-log kafka-features
+    kafka-consumer-perf-test kafka-delegation-tokens kafka-delete-records kafka-dump-log kafka-e2e-latency
+    kafka-features
     kafka-get-offsets kafka-groups kafka-leader-election kafka-log-dirs kafka-metadata-quorum
     kafka-metadata-shell kafka-producer-perf-test kafka-reassign-partitions kafka-server-start
     kafka-server-stop kafka-share-groups kafka-storage kafka-streams-application-reset kafka-streams-groups
-    kafka-topics kafka-transactions""".split()
+    kafka-topics kafka-transactions kafka-verifiable-consumer kafka-verifiable-producer""".split()
 
 
 def test_it_is_at_most_20_megabytes():

@@ -213,7 +213,7 @@ bool consumer_config_take(void *ctx, struct slice key, struct slice value) {
         fprintf(stderr, "%.*s is not served yet by this tool.\n", SLICE_ARG(key));
         return false;
     }
-    if (!listed(not_served, key) && !listed(without_meaning, key)) {
+    if (!config->quiet && !listed(not_served, key) && !listed(without_meaning, key)) {
         kafka_log("WARN", config->call->logger,
                   "The property '%.*s' is not known and has no effect.", SLICE_ARG(key));
     }

@@ -9,6 +9,7 @@
 struct consumer_config {
     struct kafka_call *call;
     struct consumer_options options;
+    bool quiet;         /* about properties that are not known: another may know them */
     const char *before; /* what stands before the exception's name when a value is refused */
     const char *group;  /* NULL: not given */
     int64_t start;      /* where there is no offset: of offsets.h */

@@ -68,29 +68,18 @@ static bool given_once(const struct perf *perf, const char *a, const char *b, si
     return count == 1;
 }
 
-/* How often an option was given by just this name. */
-static size_t given(const struct kafka_call *call, const char *name) {
-    size_t len = strlen(name), count = 0;
-    for (int i = 0; i < call->argc; i++) {
-        const char *arg = call->argv[i];
-        count += strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, name, len) == 0 &&
-                 (arg[2 + len] == '\0' || arg[2 + len] == '=');
-    }
-    return count > 0;
-}
-
 static bool check(const struct perf *perf) {
     static const char *const required[] = {"bootstrap-server", NULL};
     const struct kafka_call *call = perf->call;
-    bool old = given(call, "messages");
+    bool old = kafka_given(call, "messages");
     if (!kafka_require(call, required) ||
-        !given_once(perf, "messages", "num-records", old + given(call, "num-records")) ||
+        !given_once(perf, "messages", "num-records", old + kafka_given(call, "num-records")) ||
         !given_once(perf, "topic", "include",
                     options_has(&call->options, "topic") +
                         options_has(&call->options, "include"))) {
         return false;
     }
-    if (given(call, "consumer.config") && given(call, "command-config")) {
+    if (kafka_given(call, "consumer.config") && kafka_given(call, "command-config")) {
         kafka_usage(call, "Option \"[command-config]\" can't be used with option "
                           "\"[consumer.config]\"");
         return false;
@@ -98,7 +87,7 @@ static bool check(const struct perf *perf) {
     if (old) {
         puts("Warning: --messages is deprecated. Use --num-records instead.");
     }
-    if (given(call, "consumer.config")) {
+    if (kafka_given(call, "consumer.config")) {
         puts("Warning: --consumer.config is deprecated. Use --command-config instead.");
     }
     return true;

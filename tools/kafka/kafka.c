@@ -16,13 +16,18 @@
 #define CONNECT_WAIT_MS 60000
 #define CONFIG_SIZE_MAX ((size_t)1 << 20)
 
-/* The tools of Kafka 4.3; those without `run` are not served yet. */
+#define OF_CONNECT                                                                                 \
+    "It belongs to Kafka Connect, which runs beside the brokers; Kafka's own works with them."
+#define OF_JVM "It is about Java machines, and there is none here."
+
+/* The tools of Kafka 4.3; those without `run` are not served yet, or never will be: then `why`. */
 static const struct tool {
     const char *name;
     const char *logger;
     int (*run)(struct kafka_call *call);
     const struct option_spec *options;
     bool argparse; /* Kafka's own has argparse4j, not jopt-simple */
+    const char *why;
 } tools[] = {
     {"kafka-topics", "org.apache.kafka.tools.TopicCommand", kafka_topics, kafka_topics_options},
     {"kafka-console-producer", "org.apache.kafka.tools.ConsoleProducer", kafka_console_producer,
@@ -59,20 +64,33 @@ static const struct tool {
      kafka_producer_perf_test, kafka_producer_perf_test_options, true},
     {"kafka-consumer-perf-test", "org.apache.kafka.tools.ConsumerPerformance",
      kafka_consumer_perf_test, kafka_consumer_perf_test_options},
+    {"kafka-e2e-latency", "org.apache.kafka.tools.EndToEndLatency", kafka_e2e_latency,
+     kafka_e2e_latency_options},
+    {"kafka-verifiable-producer", "org.apache.kafka.tools.VerifiableProducer",
+     kafka_verifiable_producer, kafka_verifiable_producer_options, true},
+    {"kafka-verifiable-consumer", "org.apache.kafka.tools.VerifiableConsumer",
+     kafka_verifiable_consumer, kafka_verifiable_consumer_options, true},
     {"kafka-acls", NULL, NULL, NULL},
     {"kafka-console-share-consumer", NULL, NULL, NULL},
     {"kafka-delegation-tokens", NULL, NULL, NULL},
-    {"kafka-e2e-latency", NULL, NULL, NULL},
     {"kafka-metadata-shell", NULL, NULL, NULL},
     {"kafka-replica-verification", NULL, NULL, NULL},
     {"kafka-server-start", NULL, NULL, NULL},
     {"kafka-server-stop", NULL, NULL, NULL},
+    {"kafka-share-consumer-perf-test", NULL, NULL, NULL},
     {"kafka-share-groups", NULL, NULL, NULL},
     {"kafka-streams-application-reset", NULL, NULL, NULL},
     {"kafka-streams-groups", NULL, NULL, NULL},
     {"kafka-transactions", NULL, NULL, NULL},
-    {"kafka-verifiable-consumer", NULL, NULL, NULL},
-    {"kafka-verifiable-producer", NULL, NULL, NULL},
+    {"kafka-verifiable-share-consumer", NULL, NULL, NULL},
+    {"connect-distributed", .why = OF_CONNECT},
+    {"connect-mirror-maker", .why = OF_CONNECT},
+    {"connect-plugin-path", .why = OF_CONNECT},
+    {"connect-standalone", .why = OF_CONNECT},
+    {"kafka-jmx",
+     .why = "There is no JMX; metrics are at /metrics of metrics.listener, for Prometheus."},
+    {"kafka-run-class", .why = OF_JVM},
+    {"trogdor", .why = "Kafka's own works with its brokers."},
 };
 
 /* ---- Calling --------------------------------------------------------------------------------- */
@@ -91,6 +109,10 @@ static int fail_parse(const struct kafka_call *call) {
 
 static int run_tool(const struct tool *tool, int argc, char **argv) {
     if (tool->run == NULL) {
+        if (tool->why != NULL) {
+            fprintf(stderr, "%s is not a tool of Barnabas. %s\n", tool->name, tool->why);
+            return EXIT_FAILED;
+        }
         fprintf(stderr,
                 "%s is not served yet by Barnabas. Kafka's own %s works with its brokers; see "
                 "docs/compatibility.md.\n",
@@ -243,16 +265,10 @@ bool kafka_each_property(const struct kafka_call *call, const char *option, void
 
 void kafka_warn_of_old(const struct kafka_call *call, const char *begin, const char *old,
                        const char *name) {
-    size_t len = strlen(old);
-    for (int i = 0; i < call->argc; i++) {
-        const char *arg = call->argv[i];
-        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, old, len) == 0 &&
-            (arg[2 + len] == '\0' || arg[2 + len] == '=')) {
-            printf("%s --%s is deprecated and will be removed in a future version. Use --%s "
-                   "instead.\n",
-                   begin, old, name);
-            return;
-        }
+    if (kafka_given(call, old)) {
+        printf("%s --%s is deprecated and will be removed in a future version. Use --%s "
+               "instead.\n",
+               begin, old, name);
     }
 }
 
@@ -277,6 +293,36 @@ int kafka_argument_error(const struct kafka_call *call, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return EXIT_FAILED;
+}
+
+bool kafka_argument_integer(const struct kafka_call *call, const char *name, const char *type,
+                            int64_t max, int64_t *out) {
+    const char *text = options_get(&call->options, name, NULL);
+    int64_t number;
+    if (text == NULL) {
+        return true;
+    }
+    if (!slice_parse_i64(slice_str(text), &number) || number > max || number < -max - 1) {
+        kafka_argument_error(call,
+                             "argument --%s: could not convert '%s' to %s (For input string: "
+                             "\"%s\")",
+                             name, text, type, text);
+        return false;
+    }
+    *out = number;
+    return true;
+}
+
+bool kafka_given(const struct kafka_call *call, const char *name) {
+    size_t len = strlen(name);
+    for (int i = 0; i < call->argc; i++) {
+        const char *arg = call->argv[i];
+        if (strncmp(arg, "--", 2) == 0 && strncmp(arg + 2, name, len) == 0 &&
+            (arg[2 + len] == '\0' || arg[2 + len] == '=')) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool kafka_require(const struct kafka_call *call, const char *const *names) {

@@ -56,6 +56,14 @@ int kafka_usage(const struct kafka_call *call, const char *format, ...) PRINTF_L
 /* The same as Kafka's tools with another parser have it, the message behind the options. */
 int kafka_argument_error(const struct kafka_call *call, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* An integer of Java's type for such a tool; false after its words. Leaves *out alone when it was
+ * not given. */
+bool kafka_argument_integer(const struct kafka_call *call, const char *name, const char *type,
+                            int64_t max, int64_t *out);
+
+/* Whether an option was given by just this one of its names. */
+bool kafka_given(const struct kafka_call *call, const char *name);
+
 /* What Java's machine puts before an exception that nobody catches. */
 #define KAFKA_UNCAUGHT "Exception in thread \"main\" "
 
@@ -93,6 +101,9 @@ int kafka_storage(struct kafka_call *call);
 int kafka_dump_log(struct kafka_call *call);
 int kafka_leader_election(struct kafka_call *call);
 int kafka_reassign_partitions(struct kafka_call *call);
+int kafka_e2e_latency(struct kafka_call *call);
+int kafka_verifiable_producer(struct kafka_call *call);
+int kafka_verifiable_consumer(struct kafka_call *call);
 int kafka_producer_perf_test(struct kafka_call *call);
 int kafka_consumer_perf_test(struct kafka_call *call);
 
@@ -113,6 +124,9 @@ extern const struct option_spec kafka_features_options[];
 extern const struct option_spec kafka_dump_log_options[];
 extern const struct option_spec kafka_leader_election_options[];
 extern const struct option_spec kafka_reassign_partitions_options[];
+extern const struct option_spec kafka_e2e_latency_options[];
+extern const struct option_spec kafka_verifiable_producer_options[];
+extern const struct option_spec kafka_verifiable_consumer_options[];
 extern const struct option_spec kafka_producer_perf_test_options[];
 extern const struct option_spec kafka_consumer_perf_test_options[];
 

@@ -6,7 +6,10 @@
 #include <string.h>
 #include <time.h>
 
-#define MIB (1024.0 * 1024.0)
+#include "tools/client/client.h"
+
+#define MIB          (1024.0 * 1024.0)
+#define PAUSE_MIN_MS 2 /* as Kafka's: shorter pauses are put off */
 
 struct perf_number perf_number(double value, int digits) {
     struct perf_number number;
@@ -77,6 +80,17 @@ void perf_metrics_print(const char *group, const char *client_id, const struct p
         snprintf(name, sizeof(name), "%s:%s:{client-id=%s}", group, metrics[i].name, client_id);
         fprintf(out, "%-*s : %s\n", width, name, perf_number(metrics[i].value, 3).text);
     }
+}
+
+/* ---- Throttling ------------------------------------------------------------------------------ */
+
+int64_t perf_due(double throughput, int64_t start_ms, int64_t sent) {
+    if (throughput < 0) {
+        return 0;
+    }
+    double due = (double)start_ms + (double)sent / throughput * 1000;
+    int64_t due_ms = due < 1e18 ? (int64_t)due : INT64_MAX;
+    return due_ms - client_ticks_ms() >= PAUSE_MIN_MS ? due_ms : 0;
 }
 
 /* ---- Times ----------------------------------------------------------------------------------- */

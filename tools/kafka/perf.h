@@ -41,6 +41,10 @@ struct perf_metric {
 void perf_metrics_print(const char *group, const char *client_id, const struct perf_metric *metrics,
                         size_t count, FILE *out);
 
+/* When the next record is due after `sent` of them at so many a second, as client_ticks_ms(); 0
+ * when that is now, or sooner than it is worth to wait. A negative throughput is no limit. */
+int64_t perf_due(double throughput, int64_t start_ms, int64_t sent);
+
 /* How a time looks by a pattern of Java's SimpleDateFormat, in local time; false with the pattern's
  * first letter that is none in *illegal. Quoted text is taken as it is. */
 bool perf_date(char *out, size_t size, const char *pattern, int64_t ms, char *illegal);

@@ -8,6 +8,7 @@
 struct producer_config {
     struct kafka_call *call;
     struct producer_options options; /* to begin with the defaults of the script */
+    bool quiet;         /* about properties that are not known: another may know them */
     const char *before; /* what stands before the exception's name when a value is refused */
 
     /* What was set, for producer_config_finish(). */

@@ -9,7 +9,6 @@
 #include "tools/kafka/perf.h"
 #include "tools/kafka/producer_config.h"
 
-#define PAUSE_MIN_MS     2 /* as Kafka's: shorter pauses are put off */
 #define PAYLOAD_FILE_MAX ((size_t)1 << 30)
 
 const struct option_spec kafka_producer_perf_test_options[] = {
@@ -63,23 +62,9 @@ struct perf {
 
 /* ---- Options --------------------------------------------------------------------------------- */
 
-/* An integer of Java's type; false after the words of Kafka's parser. */
-static bool take_integer(struct perf *perf, const char *name, const char *type, int64_t max,
+static bool take_integer(const struct perf *perf, const char *name, const char *type, int64_t max,
                          int64_t *out) {
-    const char *text = options_get(&perf->call->options, name, NULL);
-    int64_t number;
-    if (text == NULL) {
-        return true;
-    }
-    if (!slice_parse_i64(slice_str(text), &number) || number > max || number < -max - 1) {
-        kafka_argument_error(perf->call,
-                             "argument --%s: could not convert '%s' to %s (For input string: "
-                             "\"%s\")",
-                             name, text, type, text);
-        return false;
-    }
-    *out = number;
-    return true;
+    return kafka_argument_integer(perf->call, name, type, max, out);
 }
 
 static bool take_throughput(struct perf *perf) {
@@ -396,16 +381,6 @@ static bool pause_until(struct perf *perf, int64_t due_ms) {
     return true;
 }
 
-/* When the next record is due after `sent` of them; 0 when that is now. */
-static int64_t next_due(const struct perf *perf, int64_t start_ms, int64_t sent) {
-    if (perf->throughput < 0) {
-        return 0;
-    }
-    double due = (double)start_ms + (double)sent / perf->throughput * 1000;
-    int64_t due_ms = due < 1e18 ? (int64_t)due : INT64_MAX;
-    return due_ms - client_ticks_ms() >= PAUSE_MIN_MS ? due_ms : 0;
-}
-
 static bool send_all(struct perf *perf, char *room) {
     int64_t start_ms = client_ticks_ms(), polled_ms = start_ms;
     for (int64_t i = 0; i < perf->num_records; i++) {
@@ -420,7 +395,7 @@ static bool send_all(struct perf *perf, char *room) {
         if (!producer_add(&perf->producer, &record)) {
             return false;
         }
-        int64_t due_ms = next_due(perf, start_ms, i + 1), now_ms = client_ticks_ms();
+        int64_t due_ms = perf_due(perf->throughput, start_ms, i + 1), now_ms = client_ticks_ms();
         if (due_ms > 0 ? !pause_until(perf, due_ms)
                        : (now_ms != polled_ms || perf->config.options.linger_ms == 0) &&
                              !producer_poll(&perf->producer, 0)) {
@@ -487,6 +462,7 @@ int kafka_producer_perf_test(struct kafka_call *call) {
     call->client.client_id = "perf-producer-client";
     producer_config_init(&perf.config, call, &PRODUCER_OPTIONS_KAFKA);
     perf.config.before = KAFKA_UNCAUGHT;
+    perf.config.options.tell_unanswered = true;
     int exit_code = EXIT_FAILED;
     if (check(&perf) && read_payloads(&perf) && configure(&perf)) {
         run(&perf);

@@ -273,6 +273,8 @@ static void retry(struct producer *p, struct parcel *parcel, int16_t code) {
         int64_t pause = (int64_t)RETRY_PAUSE_MS << (parcel->attempt < 4 ? parcel->attempt : 4);
         parcel->due_ms = now + (pause < RETRY_PAUSE_MAX ? pause : RETRY_PAUSE_MAX);
         parcel->attempt++;
+    } else if (code < 0 && p->options.tell_unanswered) {
+        refuse_all(p, parcel, ERROR_NETWORK_EXCEPTION, slice_str(p->client->error.text));
     } else if (code < 0) {
         end(p, parcel);
         p->failed = true;

@@ -26,16 +26,17 @@ struct producer_options {
     int16_t acks;    /* -1, 0, 1 */
     bool without_id; /* not idempotent, whatever the broker serves */
     enum compression codec;
-    int level;           /* of the codec; INT32_MIN: its default */
-    int32_t timeout_ms;  /* for acks, and for an answer */
-    int64_t block_ms;    /* how long the topic may be missing, and room for a record */
-    int64_t delivery_ms; /* how long a batch is tried, from its first record on */
-    int32_t retries;     /* how often it is sent again */
-    int64_t linger_ms;   /* how long a batch waits for more records; -1: until the flush */
-    int32_t in_flight;   /* how many requests one broker may have to answer, 1 or more */
-    size_t batch_bytes;  /* of one batch, uncompressed, unless it is a single record */
-    size_t buffer_bytes; /* of all that is not answered; what has no room waits */
-    size_t record_bytes; /* of one record; what is larger is refused */
+    int level;            /* of the codec; INT32_MIN: its default */
+    int32_t timeout_ms;   /* for acks, and for an answer */
+    int64_t block_ms;     /* how long the topic may be missing, and room for a record */
+    int64_t delivery_ms;  /* how long a batch is tried, from its first record on */
+    int32_t retries;      /* how often it is sent again */
+    bool tell_unanswered; /* refuses what is given up without answer, and goes on */
+    int64_t linger_ms;    /* how long a batch waits for more records; -1: until the flush */
+    int32_t in_flight;    /* how many requests one broker may have to answer, 1 or more */
+    size_t batch_bytes;   /* of one batch, uncompressed, unless it is a single record */
+    size_t buffer_bytes;  /* of all that is not answered; what has no room waits */
+    size_t record_bytes;  /* of one record; what is larger is refused */
 };
 
 #define PRODUCER_OPTIONS_DEFAULT                                                                   \
