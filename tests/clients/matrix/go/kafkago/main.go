@@ -85,7 +85,14 @@ func (p producer) Send(records []*scenario.Record) error {
 			messages[i].Headers = append(messages[i].Headers, kafka.Header{Key: h.Key, Value: h.Value})
 		}
 	}
-	return p.WriteMessages(ctx, messages...)
+	for {
+		err := p.WriteMessages(ctx, messages...)
+		var sent kafka.WriteErrors
+		// The writer repeats batches, but not its look-up of the topic, before which nothing is sent.
+		if !errors.Is(err, io.ErrUnexpectedEOF) || errors.As(err, &sent) {
+			return err
+		}
+	}
 }
 
 // ---- Reading -----------------------------------------------------------------------------------
