@@ -2,9 +2,9 @@
  * Sending: replies of one turn leave in as few system calls as possible.
  *
  * Bytes in memory are sent from where they are. A long range of a file is sent by the kernel from
- * its page cache (sendfile), when it is all there; it is never looked at here, which pages that the
- * disk has just filled make several times dearer than a copy. What is not there is brought there by
- * a worker first.
+ * its page cache (sendfile), when it is all there; what is not is brought there by a worker first,
+ * and goes the same way if it is shorter: looking at pages that the disk has just filled is several
+ * times dearer than at others.
  *
  * A short range is read into a buffer of the shard (page cache only, RWF_NOWAIT) right before the
  * send that takes it, together with what stands before and behind it; what the socket did not take
@@ -187,23 +187,23 @@ static void gather_add(struct gather *gather, const void *data, size_t len) {
     }
 }
 
-static size_t warm_len(const struct conn *conn, const struct file *file, int64_t pos, size_t want) {
-    if (file == conn->warm_file && pos >= conn->warm_pos && pos < conn->warm_end) {
-        return min_size(want, (size_t)(conn->warm_end - pos));
-    }
-    return file_cached_len(file, pos, want);
+static bool can_go_direct(const struct conn *conn, size_t left) {
+    return left >= FILE_DIRECT_MIN && !conn->net->no_direct && !conn->warm_failed;
 }
 
 /* A long range, of which nothing has been read by a worker. False when it has to be copied. */
 static bool gather_direct(struct gather *gather, const struct reply_part *part, size_t offset) {
     struct conn *conn = gather->conn;
+    struct file *file = part->owner.file;
+    int64_t pos = part->pos + (int64_t)offset;
     size_t left = part->len - offset;
-    if (left < FILE_DIRECT_MIN || conn->net->no_direct || conn->warm_failed) {
+    bool warm = file == conn->warm_file && pos >= conn->warm_pos && pos < conn->warm_end;
+    if (!can_go_direct(conn, left) || (part->len < FILE_DIRECT_RANGE && !warm)) {
         return false;
     }
-    int64_t pos = part->pos + (int64_t)offset;
     size_t want = min_size(left, conn->net->flush_max);
-    size_t len = warm_len(conn, part->owner.file, pos, want);
+    size_t len =
+        warm ? min_size(want, (size_t)(conn->warm_end - pos)) : file_cached_len(file, pos, want);
     if (len > 0) {
         gather->direct = part;
         gather->direct_pos = pos;
@@ -252,7 +252,7 @@ static bool gather_file(struct gather *gather, const struct reply_part *part, si
         /* Not cached, or no such question on this file system; an error or the end of the file is
          * found again, and reported, by the worker. */
         if (gather->len == 0) {
-            cold_start(conn, part, offset, false);
+            cold_start(conn, part, offset, can_go_direct(conn, left));
         }
         return false;
     }

@@ -22,7 +22,8 @@
 #define LARGE_FRAME       (16 * 1024)
 #define FILE_CHUNK_SIZE   (256 * 1024)      /* of a file, read and sent in one go */
 #define FILE_CHUNK_MIN    (16 * 1024)       /* for receivers that take little at a time */
-#define FILE_DIRECT_MIN   (32 * 1024)       /* of a range, to be sent without being copied */
+#define FILE_DIRECT_RANGE (256 * 1024)      /* not copied; nor are those that the disk gave, ... */
+#define FILE_DIRECT_MIN   (32 * 1024)       /* ... but for what is less than this of them */
 #define FILE_WARM_SIZE    (1024 * 1024)     /* of a cold file, brought into the page cache */
 #define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
 #define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
