@@ -294,6 +294,8 @@ func (c *client) ManyTopics() int { return 2000 }
 
 func (c *client) Idempotence() bool { return true }
 
+func (c *client) KeepsOrder() bool { return true }
+
 func (c *client) TellsEmpty() bool { return true }
 
 func (c *client) CanReset(string, bool) bool { return true }

@@ -16,6 +16,8 @@ func (c *client) ManyTopics() int { return 2000 }
 
 func (c *client) Idempotence() bool { return false }
 
+func (c *client) KeepsOrder() bool { return true }
+
 func (c *client) TellsEmpty() bool { return false }
 
 // CanReset: an offset beyond the end can only be made an error; otherwise the client waits there.

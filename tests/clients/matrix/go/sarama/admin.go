@@ -16,6 +16,9 @@ func (c *client) ManyTopics() int { return 1000 }
 
 func (c *client) Idempotence() bool { return idempotence }
 
+// Without idempotence it may send a batch again behind the next (IBM/sarama issue 2619).
+func (c *client) KeepsOrder() bool { return idempotence }
+
 func (c *client) TellsEmpty() bool { return true }
 
 // CanReset: there is no policy for offsets that were never committed but where to begin.

@@ -108,6 +108,8 @@ type Client interface {
 	ManyTopics() int
 	// Idempotence is whether an idempotent producer writes each record once.
 	Idempotence() bool
+	// KeepsOrder is whether a batch that is sent again comes before those that followed it.
+	KeepsOrder() bool
 	// TellsEmpty is whether the client gives back what is empty as empty, not as null.
 	TellsEmpty() bool
 	// CanReset tells whether a member can be made to follow a reset policy, without any committed
