@@ -86,8 +86,10 @@ bool configs_alter(struct client *client, enum config_resource type, struct slic
     message_init(&incremental_alter_configs_request_desc, &request);
     request.resources = &resource;
     request.resources_count = 1;
-    const struct incremental_alter_configs_response *response = client_call(
-        client, node_for(type, name), API_INCREMENTAL_ALTER_CONFIGS, VERSION_MAX, &request, NULL);
+    bool controller = client->controllers && type == CONFIG_BROKER;
+    const struct incremental_alter_configs_response *response =
+        client_call(client, controller ? CLIENT_ANY : node_for(type, name),
+                    API_INCREMENTAL_ALTER_CONFIGS, VERSION_MAX, &request, NULL);
     return OUTCOME_OF_ONE(response, responses, outcome);
 }
 

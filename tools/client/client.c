@@ -5,6 +5,8 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "protocol/generated/describe_cluster_request.h"
+#include "protocol/generated/describe_cluster_response.h"
 #include "protocol/generated/find_coordinator_request.h"
 #include "protocol/generated/find_coordinator_response.h"
 #include "protocol/generated/metadata_request.h"
@@ -48,7 +50,7 @@ bool client_retry(int *attempt) {
 /* ---- Life ------------------------------------------------------------------------------------ */
 
 void client_init(struct client *client, const char *bootstrap, const char *client_id) {
-    *client = (struct client){.bootstrap = bootstrap, .client_id = client_id};
+    *client = (struct client){.bootstrap = bootstrap, .client_id = client_id, .active = -1};
     arena_init(&client->answers, SIZE_MAX);
 }
 
@@ -195,7 +197,32 @@ static struct client_node *dial_any(struct client *client) {
     return NULL;
 }
 
+/* Asks a controller which of them is the active one; leaves it open when it does not know. */
+static void find_active(struct client *client) {
+    struct client_node *node = dial_any(client);
+    struct describe_cluster_request request;
+    message_init(&describe_cluster_request_desc, &request);
+    request.endpoint_type = 2;
+    int16_t version = node == NULL
+                          ? -1
+                          : rpc_version(&node->rpc, API_DESCRIBE_CLUSTER,
+                                        message_max_version(&describe_cluster_request_desc));
+    const struct describe_cluster_response *response =
+        version < 1
+            ? NULL
+            : rpc_call_into(&node->rpc, API_DESCRIBE_CLUSTER, version, &request, &client->answers);
+    for (int32_t i = 0; response != NULL && i < response->brokers_count; i++) {
+        client_learn(client, response->brokers[i].broker_id, response->brokers[i].host,
+                     response->brokers[i].port);
+    }
+    client->active = response != NULL ? response->controller_id : -1;
+}
+
 struct client_node *client_node(struct client *client, int32_t id) {
+    if (id < 0 && client->controllers && client->active < 0) {
+        find_active(client);
+    }
+    id = id < 0 && client->controllers ? client->active : id;
     if (id < 0) {
         return dial_any(client);
     }

@@ -71,6 +71,8 @@ struct client_node {
 struct client {
     const char *bootstrap; /* HOST:PORT[,HOST:PORT]... */
     const char *client_id;
+    bool controllers;          /* the addresses are controllers': "any" is the active one */
+    int32_t active;            /* private: which; -1 until it was asked for */
     int64_t wait_ms;           /* for a bootstrap address to listen; 0: it has to */
     struct client_node *nodes; /* private */
     struct arena answers;

@@ -35,6 +35,17 @@ int cluster_fail(struct kafka_call *call) {
     return EXIT_FAILED;
 }
 
+int cluster_refused(struct kafka_call *call, int16_t code, struct slice message) {
+    struct outcome outcome = {code, message};
+    struct slice text = outcome_text(&outcome);
+    const char *cause = arena_printf(&call->arena, "%s: %.*s", kafka_exception(&call->arena, code),
+                                     SLICE_ARG(text));
+    fflush(stdout);
+    fprintf(stderr, "%s\njava.util.concurrent.ExecutionException: %s\nCaused by: %s\n", cause,
+            cause, cause);
+    return EXIT_FAILED;
+}
+
 bool cluster_begin(struct kafka_call *call, const char **word) {
     const struct options *options = &call->options;
     const char *bootstrap = options_get(options, "bootstrap-server", NULL);
@@ -138,6 +149,12 @@ int kafka_broker_api_versions(struct kafka_call *call) {
 static int list_endpoints(struct kafka_call *call) {
     bool fenced = options_has(&call->options, "include-fenced-brokers");
     bool controllers = options_has(&call->options, "bootstrap-controller");
+    if (controllers && fenced) {
+        static const char text[] = "The option --include-fenced-brokers is only supported with "
+                                   "--bootstrap-server option";
+        fprintf(stderr, "%s\njava.lang.IllegalArgumentException: %s\n", text, text);
+        return EXIT_FAILED;
+    }
     const struct describe_cluster_response *cluster = cluster_ask(call, fenced);
     if (cluster == NULL) {
         return cluster_fail(call);
@@ -148,13 +165,16 @@ static int list_endpoints(struct kafka_call *call) {
         hosts = (int)b->host.len > hosts ? (int)b->host.len : hosts;
         racks = (int)b->rack.len > racks ? (int)b->rack.len : racks;
     }
-    printf("%-10s %-*s %-10s %-*s %-10s %-15s\n", "ID", hosts, "HOST", "PORT", racks, "RACK",
-           "STATE", "ENDPOINT_TYPE");
+    printf("%-10s %-*s %-10s %-*s %s%-15s\n", "ID", hosts, "HOST", "PORT", racks, "RACK",
+           controllers ? "" : "STATE      ", "ENDPOINT_TYPE");
     for (int32_t i = 0; i < cluster->brokers_count; i++) {
         const struct describe_cluster_response_broker *b = &cluster->brokers[i];
         struct slice rack = slice_is_null(b->rack) ? SLICE_LIT("null") : b->rack;
-        printf("%-10d %-*.*s %-10d %-*.*s %-10s %-15s\n", b->broker_id, hosts, SLICE_ARG(b->host),
-               b->port, racks, SLICE_ARG(rack), b->is_fenced ? "fenced" : "unfenced",
+        printf("%-10d %-*.*s %-10d %-*.*s %s%-15s\n", b->broker_id, hosts, SLICE_ARG(b->host),
+               b->port, racks, SLICE_ARG(rack),
+               controllers    ? ""
+               : b->is_fenced ? "fenced     "
+                              : "unfenced   ",
                controllers ? "controller" : "broker");
     }
     return 0;
@@ -177,8 +197,7 @@ static int unregister(struct kafka_call *call) {
         return cluster_fail(call);
     }
     if (response->error_code != ERROR_NONE) {
-        client_fail(&call->client, response->error_code, response->error_message);
-        return cluster_fail(call);
+        return cluster_refused(call, response->error_code, response->error_message);
     }
     printf("Broker %" PRId64 " is no longer registered.\n", id);
     return 0;

@@ -239,6 +239,7 @@ bool kafka_client_property(void *ctx, struct slice key, struct slice value) {
 
 bool kafka_connect(struct kafka_call *call, const char *bootstrap, const char *config_file) {
     call->client.bootstrap = bootstrap;
+    call->client.controllers = options_has(&call->options, "bootstrap-controller");
     call->client.wait_ms = CONNECT_WAIT_MS;
     return config_file == NULL || kafka_properties(call, config_file, kafka_client_property, call);
 }

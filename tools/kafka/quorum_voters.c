@@ -20,17 +20,6 @@ static int fail(const char *text) {
     return EXIT_FAILED;
 }
 
-/* As Kafka's tool tells of an exception. */
-static int refused(struct kafka_call *call, int16_t code, struct slice message) {
-    struct outcome outcome = {code, message};
-    struct slice text = outcome_text(&outcome);
-    const char *cause = arena_printf(&call->arena, "%s: %.*s", kafka_exception(&call->arena, code),
-                                     SLICE_ARG(text));
-    return fail(arena_printf(&call->arena,
-                             "%s\njava.util.concurrent.ExecutionException: %s\nCaused by: %s",
-                             cause, cause, cause));
-}
-
 /* ---- What the configuration of a controller says --------------------------------------------- */
 
 /* Null where the file has no such line. */
@@ -262,7 +251,7 @@ int quorum_add_controller(struct kafka_call *call) {
         return cluster_fail(call);
     }
     if (response->error_code != ERROR_NONE) {
-        return refused(call, response->error_code, response->error_message);
+        return cluster_refused(call, response->error_code, response->error_message);
     }
     printf("Added %s\n", added);
     return 0;
@@ -300,7 +289,7 @@ int quorum_remove_controller(struct kafka_call *call) {
         return cluster_fail(call);
     }
     if (response->error_code != ERROR_NONE) {
-        return refused(call, response->error_code, response->error_message);
+        return cluster_refused(call, response->error_code, response->error_message);
     }
     printf("Removed KRaft controller %" PRId64 " with directory id %s\n", id, directory);
     return 0;

@@ -15,7 +15,9 @@
 const struct option_spec kafka_reassign_partitions_options[] = {
     {"additional", OPTION_FLAG, NULL,
      "Executes beside what is under way, or changes its throttle."},
-    {"bootstrap-server", OPTION_VALUE, "Server(s)", "The brokers (required)."},
+    {"bootstrap-controller", OPTION_VALUE, "bootstrap controller to connect to",
+     "The controllers instead, for --cancel and --list."},
+    {"bootstrap-server", OPTION_VALUE, "Server(s)", "The brokers."},
     {"broker-list", OPTION_VALUE, "brokerlist", "The brokers to generate a plan for: 0,1,2."},
     {"cancel", OPTION_FLAG, NULL, "Cancels the moves of --reassignment-json-file."},
     {"command-config", OPTION_VALUE, "Admin client property file", "Properties for the client."},
@@ -484,10 +486,10 @@ static bool print_moves(struct kafka_call *call, const struct plan *plan,
     return over;
 }
 
-static bool print_replica(struct kafka_call *call, const struct move *move, int32_t broker,
-                          struct slice wanted) {
+static bool print_replica(struct kafka_call *call, const struct dir_answers *answers,
+                          const struct move *move, int32_t broker, struct slice wanted) {
     struct slice current, future;
-    state_dirs(call, broker, move->topic, move->partition, &current, &future);
+    state_dirs(answers, broker, move->topic, move->partition, &current, &future);
     const char *name =
         arena_printf(&call->arena, "%.*s-%d", SLICE_ARG(move->topic), move->partition);
     if (slice_is_null(current)) {
@@ -526,11 +528,12 @@ static int verify(struct kafka_call *call) {
     }
     bool over = print_moves(call, &plan, ongoing, &topics);
     putchar('\n');
+    const struct dir_answers *answers = plan.names_dirs ? state_ask_dirs(call, &plan) : NULL;
     for (int32_t i = 0; i < plan.count; i++) {
         const struct move *move = &plan.moves[i];
         for (int32_t r = 0; move->dirs != NULL && r < move->replicas.count; r++) {
             if (!slice_equal_str(move->dirs[r], "any")) {
-                over &= print_replica(call, move, move->replicas.items[r], move->dirs[r]);
+                over &= print_replica(call, answers, move, move->replicas.items[r], move->dirs[r]);
             }
         }
     }
@@ -559,6 +562,7 @@ static struct plan plan_active(struct kafka_call *call, const struct plan *plan,
 static struct plan plan_back(struct kafka_call *call, const struct plan *plan) {
     struct plan back = {
         .moves = arena_array(&call->arena, (size_t)plan->count + 1, sizeof(struct move))};
+    const struct dir_answers *answers = plan->names_dirs ? state_ask_dirs(call, plan) : NULL;
     for (int32_t i = 0; i < plan->count; i++) {
         struct move *move = &back.moves[back.count++];
         *move = plan->moves[i];
@@ -567,7 +571,7 @@ static struct plan plan_back(struct kafka_call *call, const struct plan *plan) {
         for (int32_t r = 0; r < move->replicas.count; r++) {
             struct slice current = SLICE_NULL, future = SLICE_NULL;
             if (plan->moves[i].dirs != NULL && !slice_equal_str(plan->moves[i].dirs[r], "any")) {
-                state_dirs(call, move->replicas.items[r], move->topic, move->partition, &current,
+                state_dirs(answers, move->replicas.items[r], move->topic, move->partition, &current,
                            &future);
             }
             bool moves = !slice_is_null(current) && !slice_is_null(future);
@@ -624,8 +628,11 @@ static const struct action {
      {"additional", "throttle", "replica-alter-log-dirs-throttle", "timeout",
       "disallow-replication-factor-change"}},
     {"verify", verify, {"reassignment-json-file"}, {"preserve-throttles"}},
-    {"cancel", cancel, {"reassignment-json-file"}, {"preserve-throttles", "timeout"}},
-    {"list", list, {NULL}, {NULL}},
+    {"cancel",
+     cancel,
+     {"reassignment-json-file"},
+     {"preserve-throttles", "timeout", "bootstrap-controller"}},
+    {"list", list, {NULL}, {"bootstrap-controller"}},
 };
 
 static bool among(const char *name, const char *const *names, size_t count) {
@@ -655,8 +662,12 @@ int kafka_reassign_partitions(struct kafka_call *call) {
         return kafka_usage(call, "Command must include exactly one action: --generate, --execute, "
                                  "--verify, --cancel, --list");
     }
-    if (!options_has(options, "bootstrap-server")) {
-        return kafka_usage(call, "Please specify --bootstrap-server");
+    bool brokers = options_has(options, "bootstrap-server");
+    if (brokers == options_has(options, "bootstrap-controller")) {
+        return kafka_usage(call, brokers ? "Please don't specify both --bootstrap-server and "
+                                           "--bootstrap-controller"
+                                         : "Please specify either --bootstrap-server or "
+                                           "--bootstrap-controller");
     }
     if (!kafka_require(call, action->required)) {
         return EXIT_FAILED;
@@ -670,5 +681,9 @@ int kafka_reassign_partitions(struct kafka_call *call) {
                                spec->names, action->name);
         }
     }
-    return kafka_connect_given(call) ? action->run(call) : EXIT_FAILED;
+    const char *bootstrap = options_get(options, "bootstrap-controller", "");
+    bootstrap = options_get(options, "bootstrap-server", bootstrap);
+    return kafka_connect(call, bootstrap, options_get(options, "command-config", NULL))
+               ? action->run(call)
+               : EXIT_FAILED;
 }

@@ -62,10 +62,13 @@ const struct list_partition_reassignments_response *state_ongoing(struct kafka_c
 const ongoing_move *state_find(const struct list_partition_reassignments_response *ongoing,
                                struct slice topic, int32_t partition);
 
+/* Asks each broker of the plan once where its replicas lie. */
+struct dir_answers *state_ask_dirs(struct kafka_call *call, const struct plan *plan);
+
 /* Where a replica lies and to which dir it is on its way; null for nowhere, also when its broker
- * does not answer. */
-void state_dirs(struct kafka_call *call, int32_t broker, struct slice topic, int32_t partition,
-                struct slice *current, struct slice *future);
+ * did not answer. */
+void state_dirs(const struct dir_answers *answers, int32_t broker, struct slice topic,
+                int32_t partition, struct slice *current, struct slice *future);
 
 /* Fills in the dirs of all replicas, "any" where one lies nowhere. */
 void state_fill_dirs(struct kafka_call *call, struct plan *plan);
