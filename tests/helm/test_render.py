@@ -205,8 +205,10 @@ def test_secret_configuration_is_in_a_secret_only():
     assert "log.retention.hours" not in out.properties()
 
 
-def test_ids_of_the_cluster_and_of_directories_are_kafkas():
-    data = Rendering().get("Secret", "kafka-kraft")["data"]
+def test_ids_of_the_cluster_and_of_directories_are_kafkas_and_stay_with_the_claims():
+    secret = Rendering().get("Secret", "kafka-kraft")
+    assert secret["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+    data = secret["data"]
     assert sorted(data) == ["cluster-id", "controller-0-id", "controller-1-id", "controller-2-id"]
     values = [base64.b64decode(v).decode() for v in data.values()]
     assert len(set(values)) == 4
