@@ -189,6 +189,33 @@ def test_verifiable_consumers_share_the_partitions_of_a_topic(lonely_broker):
         assert names[-1] == "shutdown_complete" and "shutdown_requested" in names
 
 
+def test_a_member_that_died_is_removed_by_force(lonely_broker):
+    produce(lonely_broker, "app-input", 10)
+    args = ["--topic", "app-input", "--group-id", "app", "--max-messages", -1]
+    member = tool("kafka-verifiable-consumer", lonely_broker, *args, wait=False)
+    events(member, "offsets_committed")
+    member.kill()
+    member.wait()
+
+    def reset(*options):
+        return subprocess.run(
+            ["kafka-streams-application-reset.sh", "--bootstrap-server", lonely_broker.bootstrap,
+             "--application-id", "app", "--input-topics", "app-input", "--to-offset", "4", *options],
+            executable=BARNABASCTL, capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    refused = reset()
+    assert refused.returncode == 1 and "Consumer group 'app' is still active" in refused.stderr
+    forced = reset("--force")
+    assert forced.returncode == 0, forced.stderr
+    assert forced.stdout.splitlines()[0] == "Force deleting all active members in the group: app"
+    described = subprocess.run(
+        ["kafka-consumer-groups.sh", "--bootstrap-server", lonely_broker.bootstrap, "--describe",
+         "--group", "app"], executable=BARNABASCTL, stdout=subprocess.PIPE, text=True,
+    ).stdout  # fmt: skip
+    assert described.splitlines()[-1].split()[:6] == ["app", "app-input", "0", "4", "10", "6"]
+
+
 @pytest.mark.parametrize("name", ["connect-standalone", "kafka-jmx", "kafka-run-class", "trogdor"])
 def test_a_script_that_is_about_other_programs_says_so(only_barnabas, name):
     done = subprocess.run([name + ".sh"], executable=BARNABASCTL, capture_output=True, text=True)

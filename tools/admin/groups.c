@@ -6,6 +6,8 @@
 #include "protocol/generated/delete_groups_request.h"
 #include "protocol/generated/delete_groups_response.h"
 #include "protocol/generated/describe_groups_request.h"
+#include "protocol/generated/leave_group_request.h"
+#include "protocol/generated/leave_group_response.h"
 #include "protocol/generated/list_groups_request.h"
 #include "protocol/generated/offset_commit_request.h"
 #include "protocol/generated/offset_commit_response.h"
@@ -312,6 +314,36 @@ bool group_delete_offsets(struct client *client, struct slice group, struct comm
                 item->code = response->topics[i].partitions[j].error_code;
             }
         }
+    }
+    return true;
+}
+
+static int16_t leave_code(const void *response) {
+    return ((const struct leave_group_response *)response)->error_code;
+}
+
+bool group_remove_members(struct client *client, struct slice group,
+                          const struct describe_groups_response_described_group *described,
+                          int16_t *code) {
+    struct leave_group_request request;
+    message_init(&leave_group_request_desc, &request);
+    request.group_id = group;
+    request.member_id = SLICE_LIT("");
+    request.members = MESSAGE_ARRAY(&client->answers, leave_group_request_member_identity,
+                                    (size_t)described->members_count);
+    request.members_count = described->members_count;
+    for (int32_t i = 0; i < described->members_count; i++) {
+        request.members[i].member_id = described->members[i].member_id;
+        request.members[i].group_instance_id = described->members[i].group_instance_id;
+    }
+    const struct leave_group_response *response =
+        ask(client, group, API_LEAVE_GROUP, VERSION_MAX, &request, leave_code, NULL, code);
+    if (response == NULL) {
+        return *code != ERROR_NONE;
+    }
+    *code = response->error_code;
+    for (int32_t i = 0; i < response->members_count; i++) {
+        *code = *code == ERROR_NONE ? response->members[i].error_code : *code;
     }
     return true;
 }

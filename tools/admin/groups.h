@@ -50,6 +50,11 @@ bool group_commit(struct client *client, struct slice group, struct committer co
 bool group_delete_offsets(struct client *client, struct slice group, struct committed *items,
                           size_t count, int16_t *code);
 
+/* Those that the description has leave the group. *code: of the whole, or the first of a member. */
+bool group_remove_members(struct client *client, struct slice group,
+                          const struct describe_groups_response_described_group *described,
+                          int16_t *code);
+
 bool group_delete(struct client *client, struct slice group, int16_t *code);
 
 /* *coordinator: the broker that answered. NULL with *code set, or without answer. */

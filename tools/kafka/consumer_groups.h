@@ -2,7 +2,7 @@
 #ifndef TOOLS_KAFKA_CONSUMER_GROUPS_H
 #define TOOLS_KAFKA_CONSUMER_GROUPS_H
 
-#include "tools/admin/groups.h"
+#include "tools/admin/reset.h"
 #include "tools/kafka/kafka.h"
 
 /* The groups of --group and --all-groups; false without answer. */
@@ -14,6 +14,11 @@ int groups_fail_client(struct kafka_call *call);
 
 /* Kafka's sentence for an error where its tools print it alone. */
 const char *groups_message(int16_t code);
+
+/* Adds the rows of a file, topic,partition,offset, with the group in front where several are meant:
+ * then those of this one. False after a message. */
+bool reset_plan_take(struct kafka_call *call, const char *path, struct slice group, bool several,
+                     struct reset_list *list);
 
 int groups_describe(struct kafka_call *call);
 int groups_reset(struct kafka_call *call);

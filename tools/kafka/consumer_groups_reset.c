@@ -81,10 +81,8 @@ static struct slice take_field(struct slice *line) {
     return field;
 }
 
-/* Rows of one group: topic,partition,offset, with the group in front where several are meant. False
- * after a message. */
-static bool take_file(struct kafka_call *call, const char *path, struct slice group, bool several,
-                      struct reset_list *list) {
+bool reset_plan_take(struct kafka_call *call, const char *path, struct slice group, bool several,
+                     struct reset_list *list) {
     FILE *file = fopen(path, "re");
     if (file == NULL) {
         groups_fail(call, "java.io.FileNotFoundException",
@@ -146,7 +144,7 @@ static bool plan(struct kafka_call *call, const struct aim *aim, struct slice gr
     *list = (struct reset_list){NULL, 0};
     *exit_code = 0;
     if (aim->file != NULL) {
-        if (!take_file(call, aim->file, group, several, list)) {
+        if (!reset_plan_take(call, aim->file, group, several, list)) {
             return false;
         }
     } else if (options_has(&call->options, "all-topics")) {

@@ -84,7 +84,7 @@ def normalise(text, places, options):
     if "numbers" in options:
         lines = [re.sub(r"-?\d+(\.\d+)?(E-?\d+)?", "N", line) for line in lines]
     for i, line in enumerate(lines):
-        if re.match(r"Option +Description|usage: ", line):
+        if re.match(r"Option (\(\* = required\))? *Description|usage: ", line):
             lines[i:] = ["(usage)"]
             break
     if "sorted" in options:
