@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/assert.h"
+#include "base/hmap.h"
 #include "base/memory.h"
 
 #define SECTOR 512
@@ -50,27 +51,37 @@ static struct bytes bytes_copy(const struct bytes *from) {
 /* ---- Lists of names -------------------------------------------------------------------------- */
 
 static struct entry *entries_find(const struct entries *entries, const char *name) {
+    uint64_t hash = hash_bytes(slice_str(name));
     for (size_t i = 0; i < entries->count; i++) {
-        if (strcmp(entries->items[i].name, name) == 0) {
+        if (entries->items[i].hash == hash && strcmp(entries->items[i].name, name) == 0) {
             return &entries->items[i];
         }
     }
     return NULL;
 }
 
-static void entries_set(struct entries *entries, const char *name, struct inode *inode) {
-    inode_ref(inode);
-    struct entry *old = entries_find(entries, name);
-    if (old != NULL) {
-        inode_unref(old->inode);
-        old->inode = inode;
-        return;
-    }
+/* A name that is not among them. */
+static void entries_add(struct entries *entries, const char *name, struct inode *inode) {
     if (entries->count == entries->cap) {
         entries->cap = entries->cap == 0 ? 8 : entries->cap * 2;
         entries->items = xrealloc(entries->items, entries->cap * sizeof(struct entry));
     }
-    entries->items[entries->count++] = (struct entry){.name = xstrdup(name), .inode = inode};
+    entries->items[entries->count++] = (struct entry){
+        .name = xstrdup(name),
+        .hash = hash_bytes(slice_str(name)),
+        .inode = inode_ref(inode),
+    };
+}
+
+static void entries_set(struct entries *entries, const char *name, struct inode *inode) {
+    struct entry *old = entries_find(entries, name);
+    if (old != NULL) {
+        inode_ref(inode);
+        inode_unref(old->inode);
+        old->inode = inode;
+    } else {
+        entries_add(entries, name, inode);
+    }
 }
 
 static void entries_drop(struct entries *entries, const char *name) {
@@ -347,7 +358,7 @@ static struct inode *copy_inode(struct disk *disk, struct inode *from);
 
 static void copy_entries(struct disk *disk, const struct entries *from, struct entries *to) {
     for (size_t i = 0; i < from->count; i++) {
-        entries_set(to, from->items[i].name, copy_inode(disk, from->items[i].inode));
+        entries_add(to, from->items[i].name, copy_inode(disk, from->items[i].inode));
     }
 }
 

@@ -37,6 +37,7 @@ struct pending {
 
 struct entry {
     char *name; /* heap */
+    uint64_t hash;
     struct inode *inode;
 };
 

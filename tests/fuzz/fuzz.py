@@ -36,8 +36,8 @@ SOURCES = ["base", "runtime", "protocol", "storage", "raft", "broker", "tools", 
 
 # Longest inputs: a few of whatever the format repeats. The default is 256.
 LENGTHS = {
-    "checkpoint": 160, "configuration": 200, "groups": 400, "log_dir": 400, "log_dump": 400,
-    "meta_properties": 200, "metadata": 400, "metadata_log": 500, "properties": 120,
+    "checkpoint": 160, "configuration": 200, "groups": 400, "handlers": 48, "log_dir": 400,
+    "log_dump": 400, "meta_properties": 200, "metadata": 400, "metadata_log": 500, "properties": 120,
     "quorum_fetched": 400,
     "records": 300, "round_trip": 120, "segment": 400, "subscription": 64,
 }  # fmt: skip
@@ -237,6 +237,7 @@ def run_once(program, build, target, commit, seconds, runs):
         running.discard(process)
         log.seek(0)
         output = log.read()
+    history = CACHE / f"crash-{target}-history-{process.pid}"  # fuzz_handlers.c
     interrupted = stopping.is_set() or "run interrupted" in output
     entry = {
         "target": target,
@@ -249,6 +250,8 @@ def run_once(program, build, target, commit, seconds, runs):
         "at": int(time.time()),
     }
     ledger_add(entry)
+    if not entry["findings"]:
+        history.unlink(missing_ok=True)
     if entry["findings"]:
         sys.stderr.write(output[-6000:])
     return entry

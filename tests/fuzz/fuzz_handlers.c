@@ -4,10 +4,20 @@
  * the requests are mostly those. Every request is answered with what decodes, or its connection is
  * closed; the node lives on, and after a kill it starts again.
  *
- * Input: for each request u8 API, u8 version, u8 dice that are used before the next request, then
- * those dice. The first byte of all: bit 0 two shards, bit 1 a kill and another start at the end.
+ * Input: u8 choice (bit 0 two shards, bit 1 a kill and another start at the end), then for each
+ * request u8 API (255: a kill and another start instead), u8 version, u8 dice that are used before
+ * the next request, then those dice.
+ *
+ * A node is kept over many inputs, as its start takes a hundred times what a request takes; what
+ * the input chooses is then done now and then. What a node has been asked since it was new is
+ * written to <artifact_prefix>history-<pid>, as an input: an input that is given as a file has a
+ * node of its own, may be of any length, and does all that it says.
  */
+#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "broker/api/api.h"
 #include "broker/metadata/image.h"
@@ -18,6 +28,12 @@
 #include "tests/sim/node_script.h"
 
 #define REQUESTS_MAX 12
+#define ANSWER_MS    300 /* a request that waits longer is given up */
+/* Of a node that is kept. */
+#define INPUTS_MAX     4000
+#define PARTITIONS_MAX 150
+#define RESTART_AFTER  500 /* inputs */
+#define API_RESTART    255
 
 static const char *const overrides[] = {
     "offsets.topic.segment.bytes=1048576",
@@ -166,7 +182,7 @@ static void improve_struct(struct drawing *drawing, const struct struct_desc *de
     }
 }
 
-/* ---- A run ----------------------------------------------------------------------------------- */
+/* ---- Which API ------------------------------------------------------------------------------- */
 
 static const struct api_handler *pick_handler(uint8_t number) {
     const struct api_handler *handler = NULL;
@@ -183,42 +199,177 @@ static const struct api_handler *pick_handler(uint8_t number) {
     return handler;
 }
 
-static void ask(struct node_world *world, struct slice *in) {
+/* ---- The node that is kept ------------------------------------------------------------------- */
+
+static struct {
+    struct node_world *world;
+    int inputs;     /* since it was new */
+    int start_at;   /* inputs until another start may be asked for */
+    unsigned count; /* of nodes so far */
+} kept;
+
+static int history = -1;
+static bool single_inputs; /* files are given, not directories */
+
+static void history_add(const void *bytes, size_t len) {
+    if (history >= 0) {
+        ssize_t written = write(history, bytes, len);
+        ASSERT(written == (ssize_t)len);
+    }
+}
+
+static void history_start(uint8_t choice) {
+    if (history >= 0) {
+        int failed = ftruncate(history, 0);
+        ASSERT(failed == 0);
+        history_add(&choice, 1);
+    }
+}
+
+static char history_path[1024];
+
+static void history_remove(void) {
+    (void)unlink(history_path);
+}
+
+static void history_open(const char *prefix) {
+    snprintf(history_path, sizeof(history_path), "%shistory-%d", prefix, (int)getpid());
+    history = open(history_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0644);
+    ASSERT(history >= 0);
+    atexit(history_remove); /* not after a finding: libFuzzer ends at once then */
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerInitialize(int *argc, char ***argv) {
+    static const char prefix[] = "-artifact_prefix=";
+    const char *artifacts = NULL;
+    for (int i = 1; i < *argc; i++) {
+        const char *arg = (*argv)[i];
+        struct stat status;
+        if (strncmp(arg, prefix, sizeof(prefix) - 1) == 0) {
+            artifacts = arg + sizeof(prefix) - 1;
+        } else if (arg[0] != '-' && stat(arg, &status) == 0 && S_ISREG(status.st_mode)) {
+            single_inputs = true;
+        }
+    }
+    if (artifacts != NULL && !single_inputs) {
+        history_open(artifacts);
+    }
+    return 0;
+}
+
+/* Of lines that nobody reads only those are formatted that are errors; all of them where a wrong
+ * read would be seen. */
+static void quiet(struct node_world *world) {
+#ifndef FUZZ_ADDRESS_SANITIZER
+    log_set_level(world->node.machine, LOG_LEVEL_ERROR);
+#endif
+}
+
+static void restart(struct node_world *world) {
+    static const uint8_t restarts = API_RESTART;
+    history_add(&restarts, 1);
+    ASSERT(world->log.error_lines == 0); /* a start forgets them */
+    node_world_kill(world);
+    quiet(world);
+    ASSERT(node_world_start(world) == 0);
+}
+
+static void restart_sometimes(struct node_world *world) {
+    if (single_inputs || kept.inputs >= kept.start_at) {
+        kept.start_at = kept.inputs + RESTART_AFTER;
+        restart(world);
+    }
+}
+
+/* Into what takes long whatever is asked. */
+static bool has_grown(const struct node_world *world) {
+    const struct image *metadata = world->node.node->shards[0].image;
+    int partitions = 0;
+    HMAP_FOREACH(it, &metadata->topics_by_name) {
+        partitions += CONTAINER_OF(it, struct image_topic, by_name)->partition_count;
+    }
+    return partitions > PARTITIONS_MAX;
+}
+
+static void discard(void) {
+    ASSERT(kept.world->log.error_lines == 0);
+    node_world_free(kept.world);
+    kept.world = NULL;
+}
+
+static struct node_world *current(uint8_t choice) {
+    if (image == NULL) {
+        make_image();
+    }
+    if (kept.world != NULL && (kept.inputs >= INPUTS_MAX || has_grown(kept.world))) {
+        restart_sometimes(kept.world);
+        discard();
+    }
+    if (kept.world == NULL) {
+        choice = single_inputs ? choice & 1 : kept.count % 2;
+        history_start(choice);
+        kept.world = world_new(2, 1 + choice);
+        kept.world->answer_ms = ANSWER_MS;
+        node_world_wait(kept.world, 100000); /* later than anything in the image */
+        sim_disk_restore(kept.world->node.machine, image, NULL);
+        quiet(kept.world);
+        ASSERT(node_world_start(kept.world) == 0);
+        kept.count++;
+        kept.inputs = 0;
+        kept.start_at = 0;
+    }
+    kept.inputs++;
+    return kept.world;
+}
+
+/* ---- A run ----------------------------------------------------------------------------------- */
+
+static void send(struct node_world *world, const struct api_handler *handler, int16_t version,
+                 struct slice dice_bytes) {
     static struct arena arena;
     arena.limit = SIZE_MAX;
-    const struct api_handler *handler = pick_handler(fuzz_take_u8(in));
-    int versions = handler->max_version - handler->min_version + 1;
-    int16_t version = (int16_t)(handler->min_version + fuzz_take_u8(in) % versions);
-    struct slice dice_bytes = fuzz_take(in, fuzz_take_u8(in));
     const struct message_desc *desc = api_by_key(handler->key)->request;
     struct message_dice dice = {.draw = fuzz_draw_input, .ctx = &dice_bytes};
     void *request = arena_alloc(&arena, message_size(desc));
     message_random(desc, version, &dice, &arena, request);
     struct drawing drawing = {.in = &dice_bytes, .arena = &arena, .version = version};
     improve_struct(&drawing, desc->root, request);
+    node_world_connect(world);
     (void)node_world_call(world, handler->key, version, request);
     ASSERT(node_world_alive(world));
     arena_reset(&arena);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    if (image == NULL) {
-        make_image();
+static void ask(struct node_world *world, struct slice *in) {
+    uint8_t head[3] = {fuzz_take_u8(in)};
+    if (head[0] == API_RESTART) {
+        restart_sometimes(world);
+        return;
     }
+    head[1] = fuzz_take_u8(in);
+    struct slice dice = fuzz_take(in, fuzz_take_u8(in));
+    head[2] = (uint8_t)dice.len;
+    history_add(head, sizeof(head));
+    history_add(dice.data, dice.len);
+    const struct api_handler *handler = pick_handler(head[0]);
+    int versions = handler->max_version - handler->min_version + 1;
+    send(world, handler, (int16_t)(handler->min_version + head[1] % versions), dice);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct slice in = slice_make(data, size);
     uint8_t choice = fuzz_take_u8(&in);
-    struct node_world *world = world_new(2, 1 + (choice & 1));
-    node_world_wait(world, 100000); /* later than anything in the image */
-    sim_disk_restore(world->node.machine, image, NULL);
-    ASSERT(node_world_start(world) == 0);
-    for (int i = 0; i < REQUESTS_MAX && in.len > 2; i++) {
+    struct node_world *world = current(choice);
+    for (int i = 0; (i < REQUESTS_MAX || single_inputs) && in.len > 0; i++) {
         ask(world, &in);
     }
     if ((choice & 2) != 0) {
-        node_world_kill(world);
-        ASSERT(node_world_start(world) == 0);
+        restart_sometimes(world);
     }
     ASSERT(world->log.error_lines == 0);
-    node_world_free(world);
+    if (single_inputs) {
+        discard();
+    }
     return 0;
 }

@@ -8,6 +8,6 @@ export ASAN_OPTIONS="${ASAN_OPTIONS:-}:quarantine_size_mb=16:malloc_context_size
 export UBSAN_OPTIONS="${UBSAN_OPTIONS:-}:halt_on_error=1:print_stacktrace=1"
 runs=10000
 case $1 in
-*fuzz_handlers) runs=300 ;; # each is a whole node
+*fuzz_handlers) runs=1500 ;; # each is several requests
 esac
 "$1" -runs="$runs" -max_len=400 -seed=1 -timeout=30 -artifact_prefix="$found/" "$found" "$2"

@@ -17,13 +17,20 @@ struct node_world *node_world_new(uint64_t seed, int shard_count, const char *co
     world->sim = sim_new(&options);
     world->node.machine = sim_machine_new(world->sim, BROKER_HOST, shard_count);
     world->client_machine = sim_machine_new(world->sim, CLIENT_HOST, 1);
+    world->answer_ms = ANSWER_MS;
     world->overrides = (struct sim_overrides){overrides, override_count};
     return world;
 }
 
+static void stop_client(void *ctx) {
+    struct node_world *world = ctx;
+    sim_client_stop(&world->client);
+}
+
+/* In a turn, at whose end the connection is gone: nothing of it reaches the next client. */
 static void close_client(struct node_world *world) {
     if (world->client_open) {
-        sim_client_stop(&world->client);
+        sim_call(world->sim, machine_shard(world->client_machine, 0), stop_client, world);
         sim_run(world->sim, 1, NULL);
         sim_client_release(&world->client);
         world->client_open = false;
@@ -55,6 +62,14 @@ static void open_client(void *ctx) {
     sim_client_init(&world->client, machine_shard(world->client_machine, 0), BROKER_HOST, PORT);
 }
 
+void node_world_connect(struct node_world *world) {
+    if (!world->client_open) {
+        world->client_open = true;
+        sim_call(world->sim, machine_shard(world->client_machine, 0), open_client, world);
+        sim_run(world->sim, 0, NULL);
+    }
+}
+
 int node_world_start(struct node_world *world) {
     static const char *const all[] = {"listeners=PLAINTEXT://" BROKER_HOST ":9092", "log.dirs=data",
                                       "offsets.topic.num.partitions=2",
@@ -67,9 +82,7 @@ int node_world_start(struct node_world *world) {
         return node_world_alive(world) ? NODE_WORLD_HANGS : NODE_WORLD_DIED;
     }
     if (node->exit_code == 0) {
-        world->client_open = true;
-        sim_call(world->sim, machine_shard(world->client_machine, 0), open_client, world);
-        sim_run(world->sim, 0, NULL);
+        node_world_connect(world);
     }
     return node->exit_code;
 }
@@ -130,7 +143,7 @@ const void *node_world_call(struct node_world *world, int16_t key, int16_t versi
         return NULL;
     }
     sim_call(world->sim, machine_shard(world->client_machine, 0), send_request, &request);
-    run_until(world, &world->answered, ANSWER_MS);
+    run_until(world, &world->answered, world->answer_ms);
     if (!world->answered) {
         sim_run(world->sim, 1, NULL); /* `request` has been read for sure */
         close_client(world);

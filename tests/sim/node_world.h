@@ -24,6 +24,7 @@ struct node_world {
     struct machine *client_machine;
     struct sim_client client;
     bool client_open;
+    int64_t answer_ms; /* that node_world_call() waits */
     bool answered;
     const void *answer;
     struct sim_node_log log; /* since the last start */
@@ -51,10 +52,14 @@ void node_world_cut_power(struct node_world *world);
 /* Whether the node serves and its machine is alive. */
 bool node_world_alive(const struct node_world *world);
 
+/* Makes the client of a node that serves, if it has none. */
+void node_world_connect(struct node_world *world);
+
 /* Lets virtual time pass. */
 void node_world_wait(struct node_world *world, int64_t ms);
 
-/* The decoded answer, valid until the next call; NULL when there is none. */
+/* The decoded answer, valid until the next call; NULL when there is none. The client is gone then
+ * if nothing came within answer_ms: node_world_connect() makes another. */
 const void *node_world_call(struct node_world *world, int16_t key, int16_t version,
                             const void *request);
 
