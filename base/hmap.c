@@ -121,7 +121,3 @@ struct hmap_node *hmap_scan(const struct hmap *map, uint64_t *cursor) {
 uint64_t hash_bytes(struct slice s) {
     return XXH3_64bits(s.data, s.len);
 }
-
-uint64_t hash_u64(uint64_t value) {
-    return XXH3_64bits(&value, sizeof(value));
-}

@@ -59,7 +59,13 @@ struct hmap_node *hmap_scan(const struct hmap *map, uint64_t *cursor);
 
 /* XXH3 of the bytes. */
 uint64_t hash_bytes(struct slice s);
-uint64_t hash_u64(uint64_t value);
+
+/* Each bit of the value changes half of the hash's (the finalizer of MurmurHash3). */
+static inline uint64_t hash_u64(uint64_t value) {
+    value = (value ^ (value >> 33)) * 0xff51afd7ed558ccdu;
+    value = (value ^ (value >> 33)) * 0xc4ceb9fe1a85ec53u;
+    return value ^ (value >> 33);
+}
 
 /* For keys made of several parts. */
 static inline uint64_t hash_combine(uint64_t a, uint64_t b) {

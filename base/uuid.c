@@ -9,7 +9,7 @@ static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstu
 #define UUID_RESERVED_COUNT 100
 
 uint64_t uuid_hash(struct uuid id) {
-    return hash_bytes(slice_make(id.bytes, sizeof(id.bytes)));
+    return hash_combine(load_be64(id.bytes), load_be64(id.bytes + 8));
 }
 
 struct uuid uuid_from_halves(uint64_t high, uint64_t low) {
