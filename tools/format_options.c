@@ -161,6 +161,10 @@ static const struct option *take_option(int argc, char **argv, int *at, char **v
         }
         return option;
     }
+    if (strncmp(word, "--add-scram", 11) == 0 || strncmp(word, "-S", 2) == 0) {
+        errmsg_set(errmsg, "%s is not served: the brokers have no SCRAM", word);
+        return NULL;
+    }
     errmsg_set(errmsg, "%s is no option, or lacks its value; see --help", word);
     return NULL;
 }

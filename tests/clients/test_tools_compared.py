@@ -1,6 +1,7 @@
 """Kafka's command-line tools print the same with Barnabas as with Apache Kafka; see tools/README.md."""
 
 import difflib
+import re
 import shlex
 import subprocess
 import sys
@@ -156,6 +157,43 @@ def test_barnabasctl_prints_of_any_broker_what_the_tool_prints(broker, runner, c
     args = ["--bootstrap-server", broker.bootstrap, *args]
     wanted, got = (record(*each.run(tool, args), [], []) for each in (runner, OurTools()))
     assert wanted and got == wanted
+
+
+SUBCOMMANDS = {
+    "kafka-cluster": ["cluster-id", "unregister", "list-endpoints"],
+    "kafka-features": ["describe", "upgrade", "downgrade", "disable", "version-mapping",
+                       "feature-dependencies"],
+    "kafka-metadata-quorum": ["describe", "add-controller", "remove-controller"],
+    "kafka-storage": ["format", "info", "version-mapping", "feature-dependencies", "random-uuid"],
+}  # fmt: skip
+SERVED = {
+    "kafka-broker-api-versions", "kafka-client-metrics", "kafka-configs", "kafka-console-consumer",
+    "kafka-console-producer", "kafka-consumer-groups", "kafka-delete-records", "kafka-dump-log",
+    "kafka-get-offsets", "kafka-groups", "kafka-leader-election", "kafka-log-dirs",
+    "kafka-reassign-partitions", "kafka-topics", *SUBCOMMANDS,
+}  # fmt: skip
+HELP = {"-h", "--help", "--version"}
+
+
+@pytest.mark.parametrize("tool", sorted(SERVED))
+def test_barnabasctl_knows_each_option_of_the_tool(runner, tool):
+    """With an option that nobody has behind it: that is the one that is complained of, but where the
+    tool says that it does not serve the other."""
+    compared = 0
+    for words in [[], *([word] for word in SUBCOMMANDS.get(tool, []))]:
+        run = alone if tool == "kafka-cluster" else runner.run  # which ends the Java machine
+        _, out, err = run(tool, [*words, "--help"], "")
+        lines = [line for line in (out + err).splitlines() if re.match(r" {0,2}-{1,2}[a-z]", line)]
+        heads = [re.split(r"\s{3,}", line.strip())[0] for line in lines]
+        names = {name for head in heads for name in re.findall(r"(?:^|, )(--?[a-zA-Z][\w.-]*)", head)}
+        for name in sorted(names - HELP):
+            _, out, err = OurTools().run(tool, [*words, name, "a=1", "--of-nobody"])
+            told = (out + err).splitlines()[0]
+            # The last two: behind a flag, and as the value of an option.
+            known = "of-nobody", "is not served", "a=1 is no option", "is not valid"
+            assert any(text in told for text in known), (words, name, told)
+            compared += 1
+    assert compared > 0
 
 
 def test_a_brokers_loggers_are_altered_by_its_id_alone(only_barnabas, fresh_broker):

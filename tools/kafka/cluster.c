@@ -21,7 +21,7 @@ const struct option_spec kafka_cluster_options[] = {
     {"bootstrap-server|b", OPTION_VALUE, "server", "The brokers."},
     {"bootstrap-controller|C", OPTION_VALUE, "controller", "The controllers instead."},
     {"config", OPTION_VALUE, "CONFIG", "Properties for the client."},
-    {"command-config", OPTION_VALUE, "CONFIG", "Properties for the client."},
+    {"command-config|c", OPTION_VALUE, "CONFIG", "Properties for the client."},
     {"help|h", OPTION_FLAG, NULL, "Prints this."},
     {"id|i", OPTION_VALUE, "ID", "The broker, for unregister."},
     {"include-fenced-brokers", OPTION_FLAG, NULL, "For list-endpoints."},

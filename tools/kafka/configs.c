@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "tools/admin/groups.h"
 #include "tools/kafka/kafka.h"
@@ -431,7 +432,7 @@ const struct option_spec kafka_client_metrics_options[] = {
     {"command-config", OPTION_VALUE, "String", "Properties for the client."},
     {"delete", OPTION_FLAG, NULL, "Deletes a subscription."},
     {"describe", OPTION_FLAG, NULL, "Describes subscriptions."},
-    {"generate-name", OPTION_FLAG, NULL, NULL},
+    {"generate-name", OPTION_FLAG, NULL, "Names it by a new UUID, with --alter."},
     {"help", OPTION_FLAG, NULL, "Prints this."},
     {"interval", OPTION_VALUE, "push interval", "In ms."},
     {"list", OPTION_FLAG, NULL, "Lists subscriptions."},
@@ -472,10 +473,30 @@ static int list_metrics(struct kafka_call *call, bool with_configs) {
     return 0;
 }
 
+static int fail_name(const char *text) {
+    fprintf(stderr, "%s\njava.lang.IllegalArgumentException: %s\n", text, text);
+    return EXIT_FAILED;
+}
+
+static const char *generate_name(struct kafka_call *call) {
+    uint8_t bytes[16];
+    struct uuid id = UUID_ZERO;
+    while (uuid_is_reserved(id) && getrandom(bytes, sizeof(bytes), 0) == sizeof(bytes)) {
+        id = uuid_from_random(bytes);
+    }
+    char text[UUID_TEXT_LEN + 1];
+    return arena_printf(&call->arena, "%s", uuid_format(id, text));
+}
+
 static int change_metrics(struct kafka_call *call, bool delete) {
     static const char *const keys[][2] = {
         {"interval", "interval.ms"}, {"metrics", "metrics"}, {"match", "match"}};
     const char *name = options_get(&call->options, "name", NULL);
+    bool generated = options_has(&call->options, "generate-name");
+    if (!delete &&generated == (name != NULL)) {
+        return fail_name("One of --name or --generate-name must be specified with --alter.");
+    }
+    name = generated && !delete ? generate_name(call) : name;
     if (name == NULL) {
         return kafka_usage(call, "Missing required argument \"[name]\"");
     }

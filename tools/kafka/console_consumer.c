@@ -14,7 +14,7 @@ const struct option_spec kafka_console_consumer_options[] = {
     {"bootstrap-server", OPTION_VALUE, "server to connect to", "The brokers (required)."},
     {"command-config|consumer.config", OPTION_VALUE, "config file", "Properties for the client."},
     {"command-property|consumer-property", OPTION_VALUE, "consumer_prop", "A property key=value."},
-    {"enable-systest-events", OPTION_FLAG, NULL, "Accepted."},
+    {"enable-systest-events", OPTION_FLAG, NULL, "Says at its end that it is over."},
     {"formatter", OPTION_VALUE, "class", "Kafka's default, NoOpMessageFormatter."},
     {"formatter-config", OPTION_VALUE, "config file", "Properties for printing."},
     {"formatter-property|property", OPTION_VALUE, "prop",
@@ -343,6 +343,9 @@ int kafka_console_consumer(struct kafka_call *call) {
     }
     fflush(stdout);
     fprintf(stderr, "Processed a total of %" PRId64 " messages\n", console.printed);
+    if (options_has(&call->options, "enable-systest-events")) {
+        puts("shutdown_complete");
+    }
     member_release(&console.member);
     consumer_release(&console.consumer);
     return 0;

@@ -183,6 +183,10 @@ static int list_groups(struct kafka_call *call) {
 
 int kafka_groups(struct kafka_call *call) {
     static const char *const required[] = {"bootstrap-server", NULL};
+    if (options_has(&call->options, "validate-regex")) {
+        fputs("--validate-regex is not served by this tool, which has no RE2.\n", stderr);
+        return EXIT_FAILED;
+    }
     struct group_list list;
     if (!kafka_require(call, required) || !kafka_connect_given(call)) {
         return EXIT_FAILED;

@@ -14,6 +14,7 @@ const struct option_spec kafka_topics_options[] = {
     {"config", OPTION_VALUE, "name=value", "A configuration of the topic, for --create."},
     {"create", OPTION_FLAG, NULL, "Creates a topic."},
     {"delete", OPTION_FLAG, NULL, "Deletes topics."},
+    {"delete-config", OPTION_VALUE, "name", "No longer has an effect, as with Kafka since 4.0."},
     {"describe", OPTION_FLAG, NULL, "Lists details of topics."},
     {"exclude-internal", OPTION_FLAG, NULL, "Leaves internal topics out."},
     {"help", OPTION_FLAG, NULL, "Prints this."},
@@ -404,6 +405,11 @@ int kafka_topics(struct kafka_call *call) {
     }
     if (!options_has(&call->options, "bootstrap-server")) {
         return kafka_usage(call, "--bootstrap-server must be specified");
+    }
+    if (options_has(&call->options, "delete-config")) {
+        fputs("delete-config option is no longer supported and deprecated since version 4.0. The "
+              "config will be fully removed in future releases.\n",
+              stderr);
     }
     static const char *const with_assignment[] = {"partitions", "replication-factor", NULL};
     if (!kafka_require(call, actions[chosen].required) ||
