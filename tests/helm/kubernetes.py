@@ -254,9 +254,7 @@ state = "/run/containerd"
         self.first.kill()
         self.first.wait()
         for root in (*self.cgroup_roots(), CGROUPS / "unified" / CGROUP):
-            for directory, _, _ in os.walk(root, topdown=False):
-                with contextlib.suppress(OSError):
-                    os.rmdir(directory)
+            kubelet.until(lambda: removed(root), f"no process is left in {root}")
 
     # ---- The API
 
@@ -355,6 +353,14 @@ state = "/run/containerd"
         for log in sorted(self.logs.iterdir()):
             out.append(f"---- {log.name}\n{log.read_text(errors='replace')[-1000:]}")
         return "\n".join(out)
+
+
+def removed(root):
+    """A tree of cgroups; its processes may still be ending."""
+    for directory, _, _ in os.walk(root, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(directory)
+    return not root.exists()
 
 
 def ready(pod):
