@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -145,23 +146,25 @@ def events(process, name):
 
 
 def test_a_verifiable_producer_tells_of_each_record_when_the_broker_dies(lonely_broker):
-    count = 3000
-    process = tool("kafka-verifiable-producer", lonely_broker, "--topic", "told", "--max-messages",
-                   count, "--throughput", 1000, wait=False)  # fmt: skip
-    events(process, "producer_send_success")
+    process = tool("kafka-verifiable-producer", lonely_broker, "--topic", "told", "--throughput", 200,
+                   wait=False)  # fmt: skip
+    told = [events(process, "producer_send_success")]
     lonely_broker.kill()
     lonely_broker.start()
-    told = [json.loads(line) for line in finish(process).splitlines()]
-    acked = {event["offset"]: event["value"] for event in told if event["name"] == "producer_send_success"}
-    failed = [event["value"] for event in told if event["name"] == "producer_send_error"]
-    assert told[-1]["sent"] == count and told[-1]["acked"] == len(acked) + 1 == count - len(failed)
-    assert str(count - 1) in acked.values(), "it goes on"
+    restarted_ms = time.time() * 1000
+    while told[-1]["name"] != "producer_send_success" or told[-1]["timestamp"] <= restarted_ms:
+        told.append(json.loads(process.stdout.readline()))
+    process.terminate()
+    told += [json.loads(line) for line in finish(process).splitlines()]
+    acked = {str(e["offset"]): e["value"] for e in told if e["name"] == "producer_send_success"}
+    failed = [e["value"] for e in told if e["name"] == "producer_send_error"]
+    assert told[-1]["acked"] == len(acked) == told[-1]["sent"] - len(failed)
     lines = subprocess.run(
         [BARNABASCTL, "consume", "told", "-b", lonely_broker.bootstrap, "-o", "beginning", "-e",
          "-f", "%o %s\n"], stdout=subprocess.PIPE, text=True, check=True, timeout=300,
     ).stdout.splitlines()  # fmt: skip
     read = dict(line.split() for line in lines)
-    assert all(read[str(offset)] == value for offset, value in acked.items())
+    assert acked.items() <= read.items()
     assert len(set(read.values())) == len(read), "nothing is written twice"
 
 
