@@ -493,7 +493,7 @@ int info_main(int argc, char **argv) {
                                                                                       : NULL;
     if (config == NULL) {
         bool help = argc == 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0);
-        fputs("usage: barnabasctl info --config FILE\n", help ? stdout : stderr);
+        fputs("usage: barnabasctl info -c FILE | --config FILE\n", help ? stdout : stderr);
         return help ? EXIT_SUCCESS : EXIT_FAILURE;
     }
     struct format format = {0};

@@ -189,8 +189,8 @@ def test_barnabasctl_knows_each_option_of_the_tool(runner, tool):
         for name in sorted(names - HELP):
             _, out, err = OurTools().run(tool, [*words, name, "a=1", "--of-nobody"])
             told = (out + err).splitlines()[0]
-            # The last two: behind a flag, and as the value of an option.
-            known = "of-nobody", "is not served", "a=1 is no option", "is not valid"
+            # The last: behind a flag, as the value of an option, in a usage.
+            known = "of-nobody", "is not served", "a=1 is no option", "is not valid", f"{name} FILE"
             assert any(text in told for text in known), (words, name, told)
             compared += 1
     assert compared > 0
