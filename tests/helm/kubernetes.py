@@ -239,7 +239,7 @@ state = "/run/containerd"
 
     def node_is_ready(self):
         return any(c["type"] == "Ready" and c["status"] == "True" for node in self.list("nodes")
-                   for c in node["status"].get("conditions", []))
+                   for c in node["status"].get("conditions") or ())
 
     @staticmethod
     def cgroup_roots():
@@ -366,7 +366,7 @@ def removed(root):
 def ready(pod):
     return "deletionTimestamp" not in pod["metadata"] and any(
         c["type"] == "Ready" and c["status"] == "True"
-        for c in pod.get("status", {}).get("conditions", []))
+        for c in pod.get("status", {}).get("conditions") or ())
 
 
 class Watch:
@@ -388,7 +388,7 @@ class Watch:
                         self.see(json.loads(line)["object"])
 
     def see(self, pod):
-        for status in pod.get("status", {}).get("containerStatuses", []):
+        for status in pod.get("status", {}).get("containerStatuses") or ():
             for state in (status.get("state", {}), status.get("lastState", {})):
                 if "terminated" in state:
                     self.ends.add((pod["metadata"]["name"], pod["metadata"]["uid"],

@@ -77,7 +77,7 @@ def definition(plural):
 def is_established(cluster, made):
     found = cluster.get("customresourcedefinitions", made["metadata"]["name"])
     return any(c["type"] == "Established" and c["status"] == "True"
-               for c in found.get("status", {}).get("conditions", []))
+               for c in found.get("status", {}).get("conditions") or ())
 
 
 def helm(cluster, *arguments):
