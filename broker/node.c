@@ -181,13 +181,14 @@ static void start_end(struct node *node, int exit_code) {
     node->start->started(node->start->started_ctx, exit_code);
 }
 
-/* Goes to the next step; false when a stop was asked for in this one, which then begins. */
+/* Goes to the next step; false when a stop was asked for in this one, which then begins, and the
+ * node stays in its step. */
 static bool step_to(struct node *node, enum node_step step) {
-    node->start->step = step;
     if (node->start->stopping) {
         stop_begin(node);
         return false;
     }
+    node->start->step = step;
     return true;
 }
 

@@ -70,13 +70,26 @@ void node_world_connect(struct node_world *world) {
     }
 }
 
-int node_world_start(struct node_world *world) {
+static void launch(struct node_world *world) {
     static const char *const all[] = {"listeners=PLAINTEXT://" BROKER_HOST ":9092", "log.dirs=data",
                                       "offsets.topic.num.partitions=2",
                                       "offsets.topic.replication.factor=1"};
-    struct sim_node *node = &world->node;
     world->log = (struct sim_node_log){0};
-    sim_node_start(world->sim, node, (struct sim_overrides){all, ARRAY_LEN(all)}, world->overrides);
+    sim_node_start(world->sim, &world->node, (struct sim_overrides){all, ARRAY_LEN(all)},
+                   world->overrides);
+}
+
+bool node_world_begin(struct node_world *world, int steps) {
+    launch(world);
+    for (int i = 0; i < steps && !world->node.started && node_world_alive(world); i++) {
+        sim_step(world->sim);
+    }
+    return !world->node.started && node_world_alive(world);
+}
+
+int node_world_start(struct node_world *world) {
+    struct sim_node *node = &world->node;
+    launch(world);
     run_until(world, &node->started, START_MS);
     if (!node->started) {
         return node_world_alive(world) ? NODE_WORLD_HANGS : NODE_WORLD_DIED;

@@ -39,6 +39,10 @@ void node_world_free(struct node_world *world);
 /* The node's exit code (0: it serves), NODE_WORLD_HANGS or NODE_WORLD_DIED. */
 int node_world_start(struct node_world *world);
 
+/* Starts it and lets only `steps` events happen. Whether its start goes on: neither has it ended,
+ * nor is the node dead. */
+bool node_world_begin(struct node_world *world, int steps);
+
 /* A clean stop: false when it hangs, or the node took itself down meanwhile (its exit code). The
  * node is gone afterwards, its disk ready for the next. */
 bool node_world_stop(struct node_world *world);
