@@ -36,7 +36,7 @@ SOURCES = ["base", "runtime", "protocol", "storage", "raft", "broker", "tools", 
 
 # Longest inputs: a few of whatever the format repeats. The default is 256.
 LENGTHS = {
-    "checkpoint": 160, "configuration": 200, "groups": 400, "handlers": 48, "log_dir": 400,
+    "checkpoint": 160, "configuration": 300, "groups": 400, "handlers": 48, "log_dir": 400,
     "log_dump": 400, "meta_properties": 200, "metadata": 400, "metadata_log": 500, "properties": 120,
     "quorum_fetched": 400,
     "records": 300, "round_trip": 120, "segment": 400, "subscription": 64,
