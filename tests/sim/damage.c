@@ -175,7 +175,9 @@ bool damage_cannot_be_told(const struct damage_image *image, const struct damage
     }
     bool same_offset = strncmp(strrchr(to, '/'), strrchr(from, '/'), 21) == 0;
     bool compacted = strstr(to, "__consumer_offsets") != NULL;
-    bool segments = strstr(to, ".log") != NULL && strstr(from, ".log") != NULL;
+    /* Snapshots of the metadata are batches as well. */
+    bool batches = strstr(from, ".log") != NULL || strstr(from, ".checkpoint") != NULL;
+    bool segments = strstr(to, ".log") != NULL && batches;
     bool snapshots = strstr(to, ".snapshot") != NULL && strstr(from, ".snapshot") != NULL;
     return (segments && (same_offset || compacted)) || (snapshots && compacted);
 }
@@ -408,7 +410,8 @@ static bool epochs_begin_late(const struct damage_image *image, const struct dam
     return sscanf(copy, "%*d %*d %*d %lld", &offset) == 1 && offset > partition->start;
 }
 
-/* No checksum covers the epoch of a batch. Where epochs change, a flip may leave them in order. */
+/* No checksum covers the epoch of a batch. Where epochs change, a flip may leave them in order: of
+ * the first batch of an epoch, and of the last. */
 static void allow_epoch(const struct damage_image *image, const struct damage *damage, int index,
                         struct view_allowance *allowance) {
     const struct view_partition *partition = &image->truth.partitions[index];
@@ -432,7 +435,15 @@ static void allow_epoch(const struct damage_image *image, const struct damage *d
         before = batch.partition_leader_epoch;
         left = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
     }
-    if (left.len > 0 && batch.partition_leader_epoch != before) {
+    if (left.len == 0) {
+        return;
+    }
+    struct slice behind = slice_make(left.data + batch_size(&batch), left.len - batch_size(&batch));
+    struct batch next;
+    bool first = batch.partition_leader_epoch != before;
+    bool last = batch_parse(behind, &next) == BATCH_OK &&
+                next.partition_leader_epoch != batch.partition_leader_epoch;
+    if (first || last) {
         allowance->epoch_at[index] = (int64_t)(left.data - bytes.data) + EPOCH_AT;
     }
 }
@@ -474,7 +485,8 @@ static void allow_start(const struct damage_image *image, const struct damage *d
         partition_path(&image->truth.partitions[i], directory);
         allowance->start_lower[i] =
             ends_with(path, "/log-start-offset-checkpoint") ||
-            (below(path, directory) && ends_with(path, "/leader-epoch-checkpoint"));
+            (below(path, directory) && ends_with(path, "/leader-epoch-checkpoint")) ||
+            allowance->epoch_at[i] >= 0; /* leader epochs are made from the log */
     }
 }
 
