@@ -92,6 +92,7 @@ PARSERS = {
     "broker/metadata/image_apply.c": "",
     "broker/metadata/metadata_record.c": "record_list.*|.*_record_version",
     "broker/server/request_decode.c": "",
+    "tools/internal_record.c": "",
     "tools/log_dump.c": "",
 }
 
