@@ -15,7 +15,9 @@ const struct option_spec kafka_console_consumer_options[] = {
     {"command-config|consumer.config", OPTION_VALUE, "config file", "Properties for the client."},
     {"command-property|consumer-property", OPTION_VALUE, "consumer_prop", "A property key=value."},
     {"enable-systest-events", OPTION_FLAG, NULL, "Says at its end that it is over."},
-    {"formatter", OPTION_VALUE, "class", "Kafka's default, NoOpMessageFormatter."},
+    {"formatter", OPTION_VALUE, "class",
+     "Kafka's default, NoOpMessageFormatter, or that of "
+     "offsets, group metadata or the transaction log."},
     {"formatter-config", OPTION_VALUE, "config file", "Properties for printing."},
     {"formatter-property|property", OPTION_VALUE, "prop",
      "print.timestamp, print.key, print.offset, "

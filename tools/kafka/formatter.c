@@ -4,6 +4,21 @@
 #include <string.h>
 #include <strings.h>
 
+#include "tools/internal_record.h"
+
+/* Records of these numbers are printed. */
+struct formatter_kind {
+    const char *class;
+    enum record_log log;
+    int16_t first, last;
+};
+
+static const struct formatter_kind kinds[] = {
+    {"OffsetsMessageFormatter", RECORD_LOG_OFFSETS, 0, 1},
+    {"GroupMetadataMessageFormatter", RECORD_LOG_OFFSETS, 2, 2},
+    {"TransactionLogMessageFormatter", RECORD_LOG_TRANSACTIONS, 0, 0},
+};
+
 void formatter_init(struct formatter *formatter, struct kafka_call *call) {
     *formatter = (struct formatter){
         .call = call,
@@ -24,6 +39,12 @@ bool formatter_choose(struct formatter *formatter, const char *name) {
     if (ends_with(name, "NoOpMessageFormatter")) {
         formatter->silent = true;
         return true;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        if (ends_with(name, kinds[i].class)) {
+            formatter->kind = &kinds[i];
+            return true;
+        }
     }
     if (ends_with(name, "DefaultMessageFormatter") || ends_with(name, "LoggingMessageFormatter")) {
         return true;
@@ -125,8 +146,45 @@ static void print_headers(const struct formatter *f, const struct record *record
     }
 }
 
+static void print_json(const struct message_desc *desc, int16_t version, const void *message) {
+    struct buffer text;
+    buffer_init(&text, SIZE_MAX);
+    message_print_secrets(desc, version, message, &text);
+    fwrite(text.data, 1, text.len, stdout);
+    buffer_release(&text);
+}
+
+/* What does not decode is told, and passed over. */
+static void print_internal(const struct formatter_kind *kind, const struct record *record) {
+    if (slice_is_null(record->key)) {
+        return;
+    }
+    struct arena arena = {.limit = SIZE_MAX};
+    struct internal_record found;
+    enum message_error error = internal_record_decode(kind->log, record, &arena, &found);
+    if (error != MESSAGE_OK) {
+        fprintf(stderr, "The record at offset %" PRId64 " cannot be read by %s.\n", record->offset,
+                kind->class);
+    } else if (found.type != NULL && found.number >= kind->first && found.number <= kind->last) {
+        printf("{\"key\":{\"type\":%d,\"data\":", found.number);
+        print_json(found.type->key, 0, found.key);
+        if (found.value == NULL) {
+            fputs("},\"value\":null}", stdout);
+        } else {
+            printf("},\"value\":{\"version\":%d,\"data\":", found.version);
+            print_json(found.type->value, found.version, found.value);
+            fputs("}}", stdout);
+        }
+    }
+    arena_release(&arena);
+}
+
 void formatter_print(const struct formatter *f, const struct incoming *incoming) {
     const struct record *record = incoming->record;
+    if (f->kind != NULL) {
+        print_internal(f->kind, record);
+        return;
+    }
     if (f->silent) {
         return;
     }

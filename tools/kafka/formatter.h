@@ -1,4 +1,5 @@
-/* How kafka-console-consumer prints records: Kafka's DefaultMessageFormatter. */
+/* How kafka-console-consumer prints records: Kafka's DefaultMessageFormatter, and those of internal
+ * topics, which print one kind of record as JSON, one behind another, and pass over all others. */
 #ifndef TOOLS_KAFKA_FORMATTER_H
 #define TOOLS_KAFKA_FORMATTER_H
 
@@ -12,9 +13,12 @@ enum deserializer {
     DESERIALIZER_LONG,
 };
 
+struct formatter_kind;
+
 struct formatter {
     struct kafka_call *call;
-    bool silent; /* NoOpMessageFormatter */
+    bool silent;                       /* NoOpMessageFormatter */
+    const struct formatter_kind *kind; /* of an internal topic's records; or NULL */
     bool timestamp, partition, offset, epoch, headers, key, value;
     const char *key_separator, *line_separator, *headers_separator;
     struct slice null_literal;
