@@ -1,6 +1,5 @@
 #include "tools/kafka/consumer_config.h"
 
-#include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -17,18 +16,6 @@ void consumer_config_init(struct consumer_config *config, struct kafka_call *cal
                                        .session_ms = 45000,
                                        .commit_ms = 5000,
                                        .poll_records = 500};
-}
-
-static bool refuse(const struct consumer_config *config, const char *format, ...) PRINTF_LIKE(2, 3);
-static bool refuse(const struct consumer_config *config, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fflush(stdout);
-    fprintf(stderr, "%sorg.apache.kafka.common.config.ConfigException: ", config->before);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return false;
 }
 
 /* ---- Values ---------------------------------------------------------------------------------- */
@@ -53,19 +40,21 @@ static bool take_reset(struct consumer_config *config, const char *text) {
         fprintf(stderr, "auto.offset.reset=%s is not served yet by this tool.\n", text);
         return false;
     }
-    return refuse(config,
-                  "Invalid value %s for configuration auto.offset.reset: Invalid value `%s` for "
-                  "configuration auto.offset.reset. The value must be either 'earliest', 'latest', "
-                  "'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.",
-                  text, text);
+    return kafka_refuse_value(
+        config->before,
+        "Invalid value %s for configuration auto.offset.reset: Invalid value `%s` for "
+        "configuration auto.offset.reset. The value must be either 'earliest', 'latest', "
+        "'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.",
+        text, text);
 }
 
 static bool take_isolation(struct consumer_config *config, const char *text) {
     if (strcmp(text, "read_committed") != 0 && strcmp(text, "read_uncommitted") != 0) {
-        return refuse(config,
-                      "Invalid value %s for configuration isolation.level: String must be one of: "
-                      "read_committed, read_uncommitted",
-                      text);
+        return kafka_refuse_value(
+            config->before,
+            "Invalid value %s for configuration isolation.level: String must be one of: "
+            "read_committed, read_uncommitted",
+            text);
     }
     config->options.read_committed = strcmp(text, "read_committed") == 0;
     return true;
@@ -75,10 +64,11 @@ static bool take_bool(const struct consumer_config *config, const char *name, co
                       bool *out) {
     *out = strcasecmp(text, "true") == 0;
     if (!*out && strcasecmp(text, "false") != 0) {
-        return refuse(config,
-                      "Invalid value %s for configuration %s: Expected value to be either true or "
-                      "false",
-                      text, name);
+        return kafka_refuse_value(
+            config->before,
+            "Invalid value %s for configuration %s: Expected value to be either true or "
+            "false",
+            text, name);
     }
     return true;
 }
@@ -100,30 +90,20 @@ static const struct {
 static bool take_number(struct consumer_config *config, size_t which, struct slice value) {
     int64_t number;
     if (!slice_parse_i64(value, &number) || number < INT32_MIN || number > INT32_MAX) {
-        return refuse(config, "Invalid value %.*s for configuration %s: Not a number of type INT",
-                      SLICE_ARG(value), numbers[which].name);
+        return kafka_refuse_value(
+            config->before, "Invalid value %.*s for configuration %s: Not a number of type INT",
+            SLICE_ARG(value), numbers[which].name);
     }
     if (number < numbers[which].min) {
-        return refuse(config, "Invalid value %lld for configuration %s: Value must be at least %d",
-                      (long long)number, numbers[which].name, numbers[which].min);
+        return kafka_refuse_value(
+            config->before, "Invalid value %lld for configuration %s: Value must be at least %d",
+            (long long)number, numbers[which].name, numbers[which].min);
     }
     *(int32_t *)(void *)((char *)config + numbers[which].at) = (int32_t)number;
     return true;
 }
 
 /* ---- Properties ------------------------------------------------------------------------------ */
-
-/* A name, or what begins with it where it ends in a dot. */
-static bool listed(const char *const *names, struct slice key) {
-    for (; *names != NULL; names++) {
-        size_t len = strlen(*names);
-        if (slice_equal_str(key, *names) ||
-            ((*names)[len - 1] == '.' && key.len > len && memcmp(key.data, *names, len) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* What has no counterpart here, and changes nothing of what is read. CRCs are always checked. */
 static const char *const without_meaning[] = {"auto.include.jmx.reporter",
@@ -195,7 +175,6 @@ static bool take_text(struct consumer_config *config, struct slice key, struct s
 
 bool consumer_config_take(void *ctx, struct slice key, struct slice value) {
     struct consumer_config *config = ctx;
-    static const char *const ours[] = {"bootstrap.servers", "client.id", "security.protocol", NULL};
     bool known;
     bool good = take_text(config, key, value, &known);
     if (known) {
@@ -206,18 +185,8 @@ bool consumer_config_take(void *ctx, struct slice key, struct slice value) {
             return take_number(config, i, value);
         }
     }
-    if (listed(ours, key)) {
-        return kafka_client_property(config->call, key, value);
-    }
-    if (listed(not_served, key) && value.len > 0) {
-        fprintf(stderr, "%.*s is not served yet by this tool.\n", SLICE_ARG(key));
-        return false;
-    }
-    if (!config->quiet && !listed(not_served, key) && !listed(without_meaning, key)) {
-        kafka_log("WARN", config->call->logger,
-                  "The property '%.*s' is not known and has no effect.", SLICE_ARG(key));
-    }
-    return true;
+    return kafka_other_property(config->call, not_served, without_meaning, config->quiet, key,
+                                value);
 }
 
 void consumer_config_member(const struct consumer_config *config, struct member *member) {

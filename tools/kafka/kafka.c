@@ -250,6 +250,50 @@ bool kafka_connect_given(struct kafka_call *call) {
                          options_get(&call->options, "command-config", NULL));
 }
 
+/* A name, or what begins with it where it ends in a dot. */
+static bool listed(const char *const *names, struct slice key) {
+    for (; *names != NULL; names++) {
+        size_t len = strlen(*names);
+        if (slice_equal_str(key, *names) ||
+            ((*names)[len - 1] == '.' && key.len > len && memcmp(key.data, *names, len) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool kafka_other_property(struct kafka_call *call, const char *const *not_served,
+                          const char *const *without_meaning, bool quiet, struct slice key,
+                          struct slice value) {
+    static const char *const ours[] = {"bootstrap.servers", "client.id", "security.protocol", NULL};
+    if (listed(ours, key)) {
+        return kafka_client_property(call, key, value);
+    }
+    if (listed(not_served, key)) {
+        bool set = value.len > 0 && !slice_equal_str(value, "false");
+        if (set) {
+            fprintf(stderr, "%.*s is not served yet by this tool.\n", SLICE_ARG(key));
+        }
+        return !set;
+    }
+    if (!quiet && !listed(without_meaning, key)) {
+        kafka_log("WARN", call->logger, "The property '%.*s' is not known and has no effect.",
+                  SLICE_ARG(key));
+    }
+    return true;
+}
+
+bool kafka_refuse_value(const char *before, const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fflush(stdout);
+    fprintf(stderr, "%sorg.apache.kafka.common.config.ConfigException: ", before);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+    return false;
+}
+
 /* ---- Options --------------------------------------------------------------------------------- */
 
 bool kafka_each_property(const struct kafka_call *call, const char *option, void *ctx,

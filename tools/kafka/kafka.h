@@ -41,6 +41,17 @@ bool kafka_properties(struct kafka_call *call, const char *path,
  * ctx: the call. */
 bool kafka_client_property(void *ctx, struct slice key, struct slice value);
 
+/* A property of a client's that the script itself does not take: those of the connection as
+ * kafka_client_property(); one of `not_served` is refused where it is set; any but those of
+ * `without_meaning` is told of, unless `quiet`. The lists end with NULL; a name that ends in a dot
+ * stands for all that begin with it. */
+bool kafka_other_property(struct kafka_call *call, const char *const *not_served,
+                          const char *const *without_meaning, bool quiet, struct slice key,
+                          struct slice value);
+
+/* Says on stderr, in Java's form and behind `before`, why a value is refused. False. */
+bool kafka_refuse_value(const char *before, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* All "key=value" of an option that may be given several times. */
 bool kafka_each_property(const struct kafka_call *call, const char *option, void *ctx,
                          bool (*take)(void *ctx, struct slice key, struct slice value));

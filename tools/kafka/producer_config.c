@@ -1,6 +1,5 @@
 #include "tools/kafka/producer_config.h"
 
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -18,18 +17,6 @@ void producer_config_init(struct producer_config *config, struct kafka_call *cal
                                        .zstd_level = INT32_MIN};
 }
 
-static bool refuse(const struct producer_config *config, const char *format, ...) PRINTF_LIKE(2, 3);
-static bool refuse(const struct producer_config *config, const char *format, ...) {
-    va_list args;
-    va_start(args, format);
-    fflush(stdout);
-    fprintf(stderr, "%sorg.apache.kafka.common.config.ConfigException: ", config->before);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
-    va_end(args);
-    return false;
-}
-
 /* ---- Values ---------------------------------------------------------------------------------- */
 
 static bool take_acks(struct producer_config *config, struct slice value) {
@@ -38,10 +25,11 @@ static bool take_acks(struct producer_config *config, struct slice value) {
     } else if (slice_equal_str(value, "0") || slice_equal_str(value, "1")) {
         config->options.acks = (int16_t)(value.data[0] - '0');
     } else {
-        return refuse(config,
-                      "Invalid value %.*s for configuration acks: String must be one of: all, -1, "
-                      "0, 1",
-                      SLICE_ARG(value));
+        return kafka_refuse_value(
+            config->before,
+            "Invalid value %.*s for configuration acks: String must be one of: all, -1, "
+            "0, 1",
+            SLICE_ARG(value));
     }
     return true;
 }
@@ -55,10 +43,11 @@ static bool take_codec(struct producer_config *config, struct slice value) {
             return true;
         }
     }
-    return refuse(config,
-                  "Invalid value %.*s for configuration compression.type: String must be one of: "
-                  "none, gzip, snappy, lz4, zstd",
-                  SLICE_ARG(value));
+    return kafka_refuse_value(
+        config->before,
+        "Invalid value %.*s for configuration compression.type: String must be one of: "
+        "none, gzip, snappy, lz4, zstd",
+        SLICE_ARG(value));
 }
 
 static bool take_idempotence(struct producer_config *config, struct slice value) {
@@ -66,10 +55,11 @@ static bool take_idempotence(struct producer_config *config, struct slice value)
     snprintf(text, sizeof(text), "%.*s", SLICE_ARG(value));
     bool on = strcasecmp(text, "true") == 0;
     if (!on && strcasecmp(text, "false") != 0) {
-        return refuse(config,
-                      "Invalid value %.*s for configuration enable.idempotence: Expected value to "
-                      "be either true or false",
-                      SLICE_ARG(value));
+        return kafka_refuse_value(
+            config->before,
+            "Invalid value %.*s for configuration enable.idempotence: Expected value to "
+            "be either true or false",
+            SLICE_ARG(value));
     }
     config->idempotent = on;
     config->options.without_id = !on;
@@ -159,35 +149,25 @@ static bool take_number(struct producer_config *config, enum number which, struc
     bool is_int = strcmp(numbers[which].type, "INT") == 0;
     if (!slice_parse_i64(value, &number) ||
         (is_int && (number < INT32_MIN || number > INT32_MAX))) {
-        return refuse(config, "Invalid value %.*s for configuration %s: Not a number of type %s",
-                      SLICE_ARG(value), name, numbers[which].type);
+        return kafka_refuse_value(
+            config->before, "Invalid value %.*s for configuration %s: Not a number of type %s",
+            SLICE_ARG(value), name, numbers[which].type);
     }
     if (number < numbers[which].min) {
-        return refuse(config,
-                      "Invalid value %lld for configuration %s: Value must be at least %lld",
-                      (long long)number, name, (long long)numbers[which].min);
+        return kafka_refuse_value(
+            config->before, "Invalid value %lld for configuration %s: Value must be at least %lld",
+            (long long)number, name, (long long)numbers[which].min);
     }
     if (number > numbers[which].max || (which == GZIP_LEVEL && number == 0)) {
-        return refuse(config, "Invalid value %lld for configuration %s: Value must be at most %lld",
-                      (long long)number, name, (long long)numbers[which].max);
+        return kafka_refuse_value(
+            config->before, "Invalid value %lld for configuration %s: Value must be at most %lld",
+            (long long)number, name, (long long)numbers[which].max);
     }
     set_number(config, which, number);
     return true;
 }
 
 /* ---- Properties ------------------------------------------------------------------------------ */
-
-/* A name, or what begins with it where it ends in a dot. */
-static bool listed(const char *const *names, struct slice key) {
-    for (; *names != NULL; names++) {
-        size_t len = strlen(*names);
-        if (slice_equal_str(key, *names) ||
-            ((*names)[len - 1] == '.' && key.len > len && memcmp(key.data, *names, len) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 /* What has no counterpart here, and changes nothing of what is sent. */
 static const char *const without_meaning[] = {"auto.include.jmx.reporter",
@@ -222,7 +202,6 @@ static const char *const not_served[] = {
 
 bool producer_config_take(void *ctx, struct slice key, struct slice value) {
     struct producer_config *config = ctx;
-    static const char *const ours[] = {"bootstrap.servers", "client.id", "security.protocol", NULL};
     if (slice_equal_str(key, "acks")) {
         return take_acks(config, value);
     }
@@ -237,18 +216,8 @@ bool producer_config_take(void *ctx, struct slice key, struct slice value) {
             return take_number(config, (enum number)i, value);
         }
     }
-    if (listed(ours, key)) {
-        return kafka_client_property(config->call, key, value);
-    }
-    if (listed(not_served, key) && value.len > 0 && !slice_equal_str(value, "false")) {
-        fprintf(stderr, "%.*s is not served yet by this tool.\n", SLICE_ARG(key));
-        return false;
-    }
-    if (!config->quiet && !listed(not_served, key) && !listed(without_meaning, key)) {
-        kafka_log("WARN", config->call->logger,
-                  "The property '%.*s' is not known and has no effect.", SLICE_ARG(key));
-    }
-    return true;
+    return kafka_other_property(config->call, not_served, without_meaning, config->quiet, key,
+                                value);
 }
 
 bool producer_config_finish(struct producer_config *config) {
@@ -259,24 +228,27 @@ bool producer_config_finish(struct producer_config *config) {
                                                          : INT32_MIN;
     options->level = options->codec == COMPRESSION_GZIP && level == -1 ? INT32_MIN : (int32_t)level;
     if (config->idempotent && options->retries == 0) {
-        return refuse(config, "Must set retries to non-zero when using the idempotent producer.");
+        return kafka_refuse_value(
+            config->before, "Must set retries to non-zero when using the idempotent producer.");
     }
     if (config->idempotent && options->acks != -1) {
-        return refuse(config, "Must set acks to all in order to use the idempotent producer. "
-                              "Otherwise we cannot guarantee idempotence.");
+        return kafka_refuse_value(config->before,
+                                  "Must set acks to all in order to use the idempotent producer. "
+                                  "Otherwise we cannot guarantee idempotence.");
     }
     if (config->idempotent && options->in_flight > IDEMPOTENT_IN_FLIGHT) {
-        return refuse(config, "Must set max.in.flight.requests.per.connection to at most 5 to use "
-                              "the idempotent producer.");
+        return kafka_refuse_value(
+            config->before, "Must set max.in.flight.requests.per.connection to at most 5 to use "
+                            "the idempotent producer.");
     }
     options->without_id =
         options->without_id || options->retries == 0 || options->in_flight > IDEMPOTENT_IN_FLIGHT;
     int64_t linger = options->linger_ms > 0 ? options->linger_ms : 0;
     if (options->delivery_ms < linger + options->timeout_ms) {
         if (config->delivery) {
-            return refuse(config,
-                          "delivery.timeout.ms should be equal to or larger than linger.ms + "
-                          "request.timeout.ms");
+            return kafka_refuse_value(
+                config->before, "delivery.timeout.ms should be equal to or larger than linger.ms + "
+                                "request.timeout.ms");
         }
         options->delivery_ms = linger + options->timeout_ms;
     }
