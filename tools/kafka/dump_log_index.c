@@ -110,21 +110,29 @@ struct time_walk {
     int64_t base;
     struct buffer bytes;
     int64_t previous; /* timestamp */
+
+    /* The look-up before: entries of both indexes ascend, and so it goes on from there. */
+    int64_t asked; /* offset */
+    int64_t next;  /* in the index file: the first entry behind it */
+    uint32_t position;
 };
 
 /* Where the log is to be read for an offset: the last entry of the index that is not behind it. */
-static uint32_t look_up(const struct time_walk *walk, int64_t offset) {
+static uint32_t look_up(struct time_walk *walk, int64_t offset) {
     uint8_t entry[INDEX_ENTRY];
-    uint32_t position = 0;
-    for (int64_t pos = 0; dump_read_at(walk->index, pos, entry, sizeof(entry));
-         pos += INDEX_ENTRY) {
+    if (offset < walk->asked) {
+        walk->next = 0;
+        walk->position = 0;
+    }
+    walk->asked = offset;
+    for (; dump_read_at(walk->index, walk->next, entry, sizeof(entry)); walk->next += INDEX_ENTRY) {
         int64_t at = walk->base + load_be32(entry);
-        if (at > offset || (at == walk->base && pos > 0)) {
+        if (at > offset || (at == walk->base && walk->next > 0)) {
             break;
         }
-        position = load_be32(entry + 4);
+        walk->position = load_be32(entry + 4);
     }
-    return position;
+    return walk->position;
 }
 
 /* The newest record of a batch, whatever its header says. */
