@@ -6,7 +6,9 @@ with acks=all, and reads them back; its latencies count from the time at which a
 Each attack runs in windows that alternate with windows without it, so that whatever else the
 machine does falls on both. Printed for each attack: the latency until acknowledged and until read,
 median and p99, without and with it; the ratio of the p99s; how much the broker's memory grew; how
-much of a CPU it took, without and with it; and how much was thrown at it. Nothing is asserted but that the good client lost nothing.
+much of a CPU it took, without and with it; and how much was thrown at it. Two rows are no attack:
+nothing at all, and a process that keeps a CPU busy, at an attacker's priority, without ever talking
+to the broker. Nothing is asserted but that the good client lost nothing.
 """
 
 import argparse
@@ -286,6 +288,7 @@ def no_descriptors(broker):
 
 ATTACKS = {
     "nothing": lambda broker: nothing(),
+    "nothing, a CPU kept busy by a stranger": lambda broker: busy_stranger(),
     "lengths that lie": lying_lengths,
     "10,000 idle connections": idle_connections,
     "2,000 half-open connections": half_open,
@@ -309,6 +312,13 @@ def nothing():
     """-"""
     while True:
         time.sleep(0.1)
+        yield 0
+
+
+def busy_stranger():
+    """What an attack takes from everybody by taking CPU time itself, which is not the broker's doing."""
+    while True:
+        sum(range(10000))
         yield 0
 
 

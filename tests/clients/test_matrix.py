@@ -1,5 +1,6 @@
 """Each client of matrix/ through each scenario; see matrix/README.md."""
 
+import fcntl
 import json
 import os
 import pathlib
@@ -65,16 +66,18 @@ def prepare(driver, description):
 
 
 def note(request, driver, client, scenario, result):
-    """Keeps the outcome for the table."""
+    """Keeps the outcome for the table, beside what other runs keep there at the same time."""
     cache = CACHE / driver.name
     cache.mkdir(parents=True, exist_ok=True)
     kind = request.config.getoption("--broker")
     if request.config.getoption("--cluster"):
         kind += "-cluster"
     path = cache / f"results-{kind}.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    results.setdefault(f"{client['name']} {client['version']}", {})[scenario.name] = result
-    path.write_text(json.dumps(results, indent=1))
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        results = json.loads(path.read_text()) if path.exists() else {}
+        results.setdefault(f"{client['name']} {client['version']}", {})[scenario.name] = result
+        path.write_text(json.dumps(results, indent=1))
 
 
 @pytest.fixture(scope="module")
