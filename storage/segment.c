@@ -311,31 +311,61 @@ int segment_find_max_timestamp(const struct segment_files *files, int64_t *times
 
 /* ---- Look-ups in the indexes ----------------------------------------------------------------- */
 
-static int read_entry(struct file *file, int64_t i, uint8_t *entry, size_t size) {
-    int64_t got = file_read_at(file, entry, size, i * (int64_t)size);
-    return got < 0 ? (int)got : got < (int64_t)size ? -EIO : 0;
+/* Entries are read a page at a time: a look-up near the end of an index takes one read. */
+#define INDEX_BLOCK 4096
+
+static int read_entries(struct file *file, int64_t first, int64_t count, size_t size,
+                        uint8_t *out) {
+    size_t len = (size_t)count * size;
+    int64_t got = file_read_at(file, out, len, first * (int64_t)size);
+    return got < 0 ? (int)got : got < (int64_t)len ? -EIO : 0;
 }
 
-/* The last entry whose key (read by key_of) is <= key, by binary search; -1 when none. */
-static int floor_entry(struct file *file, int64_t count, size_t size,
-                       int64_t (*key_of)(const uint8_t *), int64_t key, uint8_t *entry,
-                       int64_t *found) {
-    int64_t low = 0; /* entries below `low` are <= key, those from `high` on are above */
+/* How many of these entries, in order, have a key <= key. */
+static int64_t count_up_to(const uint8_t *entries, int64_t count, size_t size,
+                           int64_t (*key_of)(const uint8_t *), int64_t key) {
+    int64_t low = 0;
     int64_t high = count;
     while (low < high) {
         int64_t middle = low + (high - low) / 2;
-        int result = read_entry(file, middle, entry, size);
-        if (result != 0) {
-            return result;
-        }
-        if (key_of(entry) <= key) {
+        if (key_of(entries + (size_t)middle * size) <= key) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    *found = low - 1;
-    return low == 0 ? 0 : read_entry(file, low - 1, entry, size);
+    return low;
+}
+
+/* The last entry whose key (read by key_of) is <= key; -1 when none. The last block of entries is
+ * looked at first, as most look-ups are for what is new, then it is a binary search by blocks. */
+static int floor_entry(struct file *file, int64_t count, size_t size,
+                       int64_t (*key_of)(const uint8_t *), int64_t key, uint8_t *entry,
+                       int64_t *found) {
+    const int64_t block_max = INDEX_BLOCK / (int64_t)size;
+    uint8_t block[INDEX_BLOCK];
+    int64_t low = 0; /* entries below `low` are <= key, those from `high` on are above */
+    int64_t high = count;
+    int64_t first = count > block_max ? count - block_max : 0;
+    *found = -1;
+    while (low < high) {
+        int64_t in_block = high - first < block_max ? high - first : block_max;
+        int result = read_entries(file, first, in_block, size, block);
+        if (result != 0) {
+            return result;
+        }
+        int64_t up_to = count_up_to(block, in_block, size, key_of, key);
+        if (up_to > 0) {
+            *found = first + up_to - 1;
+            memcpy(entry, block + (size_t)(up_to - 1) * size, size);
+            low = first + up_to;
+        }
+        if (up_to < in_block) {
+            high = first + up_to;
+        }
+        first = high - low > block_max ? low + (high - low) / 2 : low;
+    }
+    return 0;
 }
 
 static int64_t key_of_offset(const uint8_t *entry) {
@@ -376,7 +406,7 @@ int time_index_last(struct file *index, int64_t count, int64_t *timestamp, int64
         return 0;
     }
     uint8_t entry[TIME_INDEX_ENTRY];
-    int result = read_entry(index, count - 1, entry, sizeof(entry));
+    int result = read_entries(index, count - 1, 1, sizeof(entry), entry);
     if (result == 0) {
         *timestamp = key_of_time(entry);
         *relative = (int32_t)load_be32(entry + 8);
