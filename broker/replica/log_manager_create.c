@@ -9,6 +9,7 @@
 #include "broker/config/config.h"
 #include "broker/lifecycle/lifecycle.h"
 #include "broker/replica/log_manager_internal.h"
+#include "runtime/file.h"
 #include "runtime/log.h"
 
 #define WISHES_MAX 1000 /* remembered for replicas that may never come */
@@ -74,10 +75,38 @@ static void on_created(struct work *work) {
     finish(create, result);
 }
 
+/* The directory was that of a deleted topic, and was set aside meanwhile (replica_remove.c). */
+static bool was_set_aside(const struct creation *creation) {
+    struct log_create *create = creation->create;
+    struct log_manager *manager = create->owner->node->log_manager;
+    enum path_kind kind = PATH_OTHER;
+    enum path_kind parent = PATH_OTHER;
+    return create->future == NULL &&
+           path_kind(manager->node->machine, creation->path, &kind) == 0 && kind == PATH_MISSING &&
+           path_kind(manager->node->machine, manager->dirs[create->dir].path, &parent) == 0 &&
+           parent == PATH_DIRECTORY;
+}
+
 static void run_create(struct work *work) {
     struct log_create *create = CONTAINER_OF(work, struct log_create, work);
     struct creation *creation = create->state;
     creation->result = log_load(&creation->options, &creation->log, &creation->errmsg);
+    if (creation->result == -ENOENT && was_set_aside(creation)) {
+        creation->result = -ESTALE;
+    }
+}
+
+/* Of two topics of one name that come one after the other, both would take the directory for their
+ * own, and the end of the first would be the end of the second. */
+static bool is_being_made(const struct log_manager *manager, const struct log_create *create) {
+    LIST_FOREACH(it, &manager->creations) {
+        const struct log_create *other = CONTAINER_OF(it, struct creation, link)->create;
+        if (other->future == NULL && create->future == NULL &&
+            other->partition == create->partition && slice_equal(other->topic, create->topic)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* A copy goes where it was asked for, or nowhere. What was wished for a partition before it came
@@ -116,6 +145,10 @@ static void begin_create(struct post *post) {
          * is made now (log_manager_plan.c). */
         create->state = manager->waiting_creations;
         manager->waiting_creations = create;
+        return;
+    }
+    if (is_being_made(manager, create)) {
+        finish(create, -ESTALE);
         return;
     }
     create->dir = pick_dir(manager, create);

@@ -35,6 +35,7 @@ RATE = 100
 ATTACK_NICE = 10
 SETTLE_S = 0.5
 CONNECTIONS_MAX = 10000
+UNREGISTER_BROKER = 64
 
 
 # ---- The good client ---------------------------------------------------------------------------
@@ -129,6 +130,8 @@ def good_process(bootstrap, pipe):
 def mutated_frames(broker):
     """frames"""
     frames = Frames(int(time.time()), [])
+    # Who may unregister a broker takes its leaderships away until it has registered again.
+    frames.choices = [(key, version) for key, version in frames.choices if key != UNREGISTER_BROKER]
     attackers = [Attacker(broker) for _ in range(20)]
     while True:
         for attacker in attackers:
