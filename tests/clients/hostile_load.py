@@ -4,7 +4,9 @@ What a good client feels while a broker is attacked.
 The good client, a process of its own, sends 100 records a second at fixed times, idempotent and
 with acks=all, and reads them back; its latencies count from the time at which a record was due.
 Each attack runs in windows that alternate with windows without it, so that whatever else the
-machine does falls on both. Printed for each attack: the latency until acknowledged and until read,
+machine does falls on both. The broker has one half of the CPUs, the good client and the attackers the
+other, and there the good client goes first, where that is allowed: what an attacker takes from a
+client on its own machine is not the broker's doing. Printed for each attack: the latency until acknowledged and until read,
 median and p99, without and with it; the ratio of the p99s; how much the broker's memory grew; how
 much of a CPU it took, without and with it; and how much was thrown at it. Two rows are no attack:
 nothing at all, and a process that keeps a CPU busy, at an attacker's priority, without ever talking
@@ -12,6 +14,7 @@ to the broker. Nothing is asserted but that the good client lost nothing.
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -117,8 +120,23 @@ class Good:
         self.pipe.send((self.acks, self.reads, self.acknowledged, self.lost))
 
 
-def good_process(bootstrap, pipe):
+def good_process(bootstrap, pipe, cpus):
+    os.sched_setaffinity(0, cpus)
+    with contextlib.suppress(PermissionError):
+        os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
     Good(bootstrap, pipe).run()
+
+
+def share_cpus():
+    """Those of the broker, and those of everybody else."""
+    cpus = sorted(os.sched_getaffinity(0))
+    half = len(cpus) // 2
+    return (cpus[:half], cpus[half:]) if half > 0 else (cpus, cpus)
+
+
+def keep_on(pid, cpus):
+    for task in os.listdir(f"/proc/{pid}/task"):
+        os.sched_setaffinity(int(task), cpus)
 
 
 # ---- Attacks -----------------------------------------------------------------------------------
@@ -325,7 +343,8 @@ def busy_stranger():
         yield 0
 
 
-def attack_process(attack, broker, stop, ready, blows):
+def attack_process(attack, broker, cpus, stop, ready, blows):
+    os.sched_setaffinity(0, cpus)
     os.nice(ATTACK_NICE)
     steps = attack(broker)
     holds = attack in HOLDING
@@ -382,7 +401,7 @@ def measured_window(broker, good, name, seconds):
     return cpu_seconds(broker) - before
 
 
-def measure(broker, name, rounds, seconds, good, sampler):
+def measure(broker, name, options, cpus, good, sampler):
     """Alternating windows; what was thrown, a second, the memory before and at most, CPU shares."""
     blows = multiprocessing.Value("q", 0)
     time.sleep(SETTLE_S)
@@ -390,17 +409,17 @@ def measure(broker, name, rounds, seconds, good, sampler):
     sampler.largest = before
     attacked = 0
     cpu = [0, 0]
-    for _ in range(rounds):
-        cpu[0] += measured_window(broker, good, f"{name}/without", seconds)
+    for _ in range(options.rounds):
+        cpu[0] += measured_window(broker, good, f"{name}/without", options.seconds)
         stop, ready = multiprocessing.Event(), multiprocessing.Event()
         attacker = multiprocessing.Process(
-            target=attack_process, args=(ATTACKS[name], broker, stop, ready, blows)
+            target=attack_process, args=(ATTACKS[name], broker, cpus, stop, ready, blows)
         )
         began = time.monotonic()
         attacker.start()
         ready.wait(60)
         time.sleep(SETTLE_S)
-        cpu[1] += measured_window(broker, good, f"{name}/with", seconds)
+        cpu[1] += measured_window(broker, good, f"{name}/with", options.seconds)
         stop.set()
         attacker.join(5)
         attacker.kill()
@@ -408,7 +427,7 @@ def measure(broker, name, rounds, seconds, good, sampler):
         attacked += time.monotonic() - began
         time.sleep(SETTLE_S)
     assert broker.process.poll() is None, "the broker is gone:\n" + broker.log()
-    return blows.value / attacked, before, sampler.largest, [c / rounds / seconds for c in cpu]
+    return blows.value / attacked, before, sampler.largest, [c / options.rounds / options.seconds for c in cpu]
 
 
 def table_line(name, result):
@@ -445,14 +464,16 @@ def main():
             create_topic(broker, topic)
         produce(broker, "big", [os.urandom(100000) for _ in range(200)])
         ours, theirs = multiprocessing.Pipe()
-        client = multiprocessing.Process(target=good_process, args=(broker.bootstrap, theirs))
+        its_cpus, cpus = share_cpus()
+        keep_on(broker.process.pid, its_cpus)
+        client = multiprocessing.Process(target=good_process, args=(broker.bootstrap, theirs, cpus))
         client.start()
         sampler = Sampler(broker)
         time.sleep(3)
         thrown = {}
         for name in names:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            thrown[name] = measure(broker, name, options.rounds, options.seconds, ours, sampler)
+            thrown[name] = measure(broker, name, options, cpus, ours, sampler)
         ours.send("end")
         acks, reads, count, lost = ours.recv()
         client.join()
