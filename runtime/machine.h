@@ -173,6 +173,7 @@ struct work {
     struct post post;
     void (*run)(struct work *work);
     void (*done)(struct work *work);
+    bool slow;
 };
 
 /*
@@ -182,5 +183,13 @@ struct work {
  */
 void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
                  void (*done)(struct work *work));
+
+/*
+ * The same for what may take long while no producer waits for it: reading from the disk, making and
+ * removing directories. When there is such work, one worker does it at least and half of them at
+ * most; so a sync is not held up by the making of a thousand partitions, nor the other way round.
+ */
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work));
 
 #endif

@@ -140,7 +140,7 @@ static void delete_step(struct log *log) {
         struct delete_batch *batch = CONTAINER_OF(it, struct delete_batch, link);
         if (!batch->renamed) {
             log->deleting = batch;
-            work_submit(log->shard, &batch->work, rename_run, rename_done);
+            work_submit_slow(log->shard, &batch->work, rename_run, rename_done);
             return;
         }
         if (due == NULL && batch->unlink_at_ms <= now_ms) {
@@ -158,7 +158,7 @@ static void delete_step(struct log *log) {
     } else if (due != NULL) {
         log->deleting = due;
         due->leave_sign = epochs_behind;
-        work_submit(log->shard, &due->work, unlink_run, unlink_done);
+        work_submit_slow(log->shard, &due->work, unlink_run, unlink_done);
     } else if (next_ms != INT64_MAX) {
         timer_start(&log->delete_timer, next_ms - now_ms);
     }

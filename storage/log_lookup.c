@@ -311,7 +311,7 @@ static void lookup_start(struct log *log, struct log_lookup *lookup) {
     lookup->found_timestamp = NO_TIMESTAMP;
     lookup->found_epoch = -1;
     list_append(&log->lookups, &state->link);
-    work_submit(log->shard, &lookup->work, lookup_run, lookup_done);
+    work_submit_slow(log->shard, &lookup->work, lookup_run, lookup_done);
 }
 
 void log_find_timestamp(struct log *log, struct log_lookup *lookup, int64_t timestamp,

@@ -153,7 +153,7 @@ static void next_piece(struct coordinator_load *load) {
         end_load(load);
         return;
     }
-    work_submit(shard->shard, &load->work, read_piece, piece_done);
+    work_submit_slow(shard->shard, &load->work, read_piece, piece_done);
 }
 
 void coordinator_load_start(struct coordinator *coordinator) {

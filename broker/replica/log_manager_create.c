@@ -169,7 +169,7 @@ static void begin_create(struct post *post) {
     list_append(&manager->creations, &creation->link);
     manager->dirs[create->dir].partition_count++; /* those that come with it go elsewhere */
     create->state = creation;
-    work_submit(manager->node->shards[0].shard, &create->work, run_create, on_created);
+    work_submit_slow(manager->node->shards[0].shard, &create->work, run_create, on_created);
 }
 
 void log_manager_resume_creations(struct log_manager *manager) {

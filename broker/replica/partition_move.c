@@ -93,7 +93,7 @@ static void copy_remove(struct partition_move *move) {
     free(move->path);
     move->path = xmalloc(size);
     snprintf(move->path, size, "%s/%s", partition_move_path(move, move->dir), move->future);
-    work_submit(move->manager->shard->shard, &move->work, run_remove, on_removed);
+    work_submit_slow(move->manager->shard->shard, &move->work, run_remove, on_removed);
 }
 
 static void copy_closed(struct log *log, int result, void *ctx) {
@@ -274,7 +274,7 @@ static void piece_read(struct partition_move *move) {
     move->data = NULL;
     move->in_flight = true;
     move->manager->pieces++;
-    work_submit(move->manager->shard->shard, &move->work, run_read, on_read);
+    work_submit_slow(move->manager->shard->shard, &move->work, run_read, on_read);
 }
 
 /* The offsets of the log as far as the copy has their records. */

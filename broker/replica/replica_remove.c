@@ -75,7 +75,7 @@ static void on_removed(struct work *work) {
 static void on_delay(struct timer *timer) {
     struct log_removal *removal = CONTAINER_OF(timer, struct log_removal, delay);
     removal->manager->closing_logs++;
-    work_submit(removal->manager->shard->shard, &removal->work, run_remove, on_removed);
+    work_submit_slow(removal->manager->shard->shard, &removal->work, run_remove, on_removed);
 }
 
 static void run_set_aside(struct work *work) {
@@ -104,7 +104,7 @@ static void removal_log_closed(struct log *log, int result, void *ctx) {
     struct log_removal *removal = ctx;
     removal->log = NULL;
     log_free(log);
-    work_submit(removal->manager->shard->shard, &removal->work, run_set_aside, on_set_aside);
+    work_submit_slow(removal->manager->shard->shard, &removal->work, run_set_aside, on_set_aside);
 }
 
 void log_remove(struct replica_manager *manager, struct log *log, int dir) {

@@ -58,8 +58,9 @@ struct machine {
     struct random_stream faults;  /* of the disk */
 
     int64_t work_delay_max_us;
-    int64_t work_last_us;  /* work starts in order */
-    int64_t work_extra_us; /* what the running work has waited for */
+    int64_t work_last_us;      /* work starts in order, */
+    int64_t slow_work_last_us; /* and so does slow work */
+    int64_t work_extra_us;     /* what the running work has waited for */
 
     struct disk *disk;
     struct disk *survivor; /* of a crash; becomes the disk at restart */

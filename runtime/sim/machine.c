@@ -161,20 +161,34 @@ static void work_start(void *arg) {
     sim_schedule(sim, sim->now_us + took_us, shard, work_finished, work, NULL);
 }
 
-void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
-                 void (*done)(struct work *work)) {
+/* Each kind of work starts in the order of submission, `last_us` its newest so far. */
+static void submit(struct shard *shard, struct work *work, int64_t *last_us) {
     struct machine *machine = shard->machine;
     struct sim *sim = machine->sim;
     work->shard = shard;
-    work->run = run;
-    work->done = done;
     int64_t at_us = sim->now_us + random_stream_range(&machine->timing, 1, WORK_DELAY_MAX_US);
     if (machine->work_delay_max_us > 0) {
         at_us += random_stream_range(&machine->timing, 0, machine->work_delay_max_us);
     }
-    at_us = at_us > machine->work_last_us ? at_us : machine->work_last_us;
-    machine->work_last_us = at_us;
+    at_us = at_us > *last_us ? at_us : *last_us;
+    *last_us = at_us;
     sim_schedule(sim, at_us, shard, work_start, work, NULL);
+}
+
+void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                 void (*done)(struct work *work)) {
+    work->run = run;
+    work->done = done;
+    work->slow = false;
+    submit(shard, work, &shard->machine->work_last_us);
+}
+
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work)) {
+    work->run = run;
+    work->done = done;
+    work->slow = true;
+    submit(shard, work, &shard->machine->slow_work_last_us);
 }
 
 /* ---- Log ------------------------------------------------------------------------------------- */

@@ -344,6 +344,7 @@ void sim_machine_restart(struct machine *machine) {
     machine->on_signal = NULL;
     log_levels_init(&machine->log_levels);
     machine->work_last_us = 0;
+    machine->slow_work_last_us = 0;
 }
 
 void sim_wall_jump(struct machine *machine, int64_t delta_ms) {

@@ -151,7 +151,7 @@ static void cold_start(struct conn *conn, const struct reply_part *part, size_t 
     list_append(&conn->net->cold_reads, &cold->link);
     conn->cold = cold;
     conn->warm_failed = false;
-    work_submit(conn->net->shard, &cold->work, cold_run, cold_done);
+    work_submit_slow(conn->net->shard, &cold->work, cold_run, cold_done);
 }
 
 static void cold_drop(struct conn *conn) {

@@ -45,7 +45,9 @@ struct shard {
 struct workers {
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    struct list queue; /* of struct work */
+    struct list queue;      /* of struct work */
+    struct list slow_queue; /* the same, of work_submit_slow() */
+    int slow_running;
     bool stopping;
     int count;
     pthread_t *threads;

@@ -1,5 +1,6 @@
 /*
- * The worker pool: threads that take work in the order of submission and post its completion back.
+ * The worker pool: threads that take work in the order of submission, of each kind, and post its
+ * completion back.
  * Our own and not libuv's, whose pool is one for the process and sized by the environment.
  */
 #include <stdlib.h>
@@ -13,22 +14,40 @@ static void work_done(struct post *post) {
     work->done(work);
 }
 
+/* NULL when there is none to be begun now. */
+static struct work *take(struct workers *workers) {
+    int slow_max = workers->count > 1 ? workers->count / 2 : 1;
+    bool may_slow = !list_empty(&workers->slow_queue) && workers->slow_running < slow_max;
+    bool must_slow = may_slow && workers->slow_running == 0 && workers->count > 1;
+    bool slow = must_slow || (may_slow && list_empty(&workers->queue));
+    struct list *queue = slow ? &workers->slow_queue : &workers->queue;
+    if (list_empty(queue)) {
+        return NULL;
+    }
+    struct work *work = LIST_FIRST(queue, struct work, link);
+    list_remove(&work->link);
+    workers->slow_running += slow;
+    return work;
+}
+
 static void *worker_thread(void *arg) {
     struct workers *workers = arg;
     pthread_mutex_lock(&workers->lock);
-    for (;;) {
-        while (list_empty(&workers->queue) && !workers->stopping) {
+    while (!workers->stopping) {
+        struct work *work = take(workers);
+        if (work == NULL) {
             pthread_cond_wait(&workers->wake, &workers->lock);
+            continue;
         }
-        if (workers->stopping) {
-            break;
-        }
-        struct work *work = LIST_FIRST(&workers->queue, struct work, link);
-        list_remove(&work->link);
         pthread_mutex_unlock(&workers->lock);
+        bool slow = work->slow;
         work->run(work);
-        shard_post(work->shard, &work->post, work_done);
+        shard_post(work->shard, &work->post, work_done); /* it may be gone now */
         pthread_mutex_lock(&workers->lock);
+        workers->slow_running -= slow;
+        if (slow && !list_empty(&workers->slow_queue)) {
+            pthread_cond_signal(&workers->wake); /* this one may take something else */
+        }
     }
     pthread_mutex_unlock(&workers->lock);
     return NULL;
@@ -38,6 +57,7 @@ void workers_start(struct workers *workers, int count) {
     pthread_mutex_init(&workers->lock, NULL);
     pthread_cond_init(&workers->wake, NULL);
     list_init(&workers->queue);
+    list_init(&workers->slow_queue);
     workers->count = count;
     workers->threads = xcalloc((size_t)count, sizeof(*workers->threads));
     for (int i = 0; i < count; i++) {
@@ -66,14 +86,27 @@ void workers_release(struct workers *workers) {
     pthread_mutex_destroy(&workers->lock);
 }
 
-void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
-                 void (*done)(struct work *work)) {
+static void submit(struct shard *shard, struct work *work, struct list *queue) {
     struct workers *workers = &shard_machine(shard)->workers;
     work->shard = shard;
-    work->run = run;
-    work->done = done;
     pthread_mutex_lock(&workers->lock);
-    list_append(&workers->queue, &work->link);
+    list_append(queue, &work->link);
     pthread_cond_signal(&workers->wake);
     pthread_mutex_unlock(&workers->lock);
+}
+
+void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                 void (*done)(struct work *work)) {
+    work->run = run;
+    work->done = done;
+    work->slow = false;
+    submit(shard, work, &shard_machine(shard)->workers.queue);
+}
+
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work)) {
+    work->run = run;
+    work->done = done;
+    work->slow = true;
+    submit(shard, work, &shard_machine(shard)->workers.slow_queue);
 }

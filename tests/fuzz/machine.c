@@ -498,6 +498,11 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
     list_append(&shard->machine->works, &work->link);
 }
 
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work)) {
+    work_submit(shard, work, run, done);
+}
+
 void fuzz_machine_run(void) {
     struct machine *machine = fuzz_machine();
     bool more = true;

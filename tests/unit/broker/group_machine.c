@@ -136,6 +136,11 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
     list_append(&shard->machine->work, &work->link);
 }
 
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work)) {
+    work_submit(shard, work, run, done);
+}
+
 /* ---- runtime/log.h --------------------------------------------------------------------------- */
 
 bool log_enabled(const struct machine *machine, enum log_level level) {

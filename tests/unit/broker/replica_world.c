@@ -115,6 +115,11 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
     list_append(&world.machine.work, &work->link);
 }
 
+void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                      void (*done)(struct work *work)) {
+    work_submit(shard, work, run, done);
+}
+
 void world_settle(void) {
     struct machine *machine = &world.machine;
     for (;;) {

@@ -1,6 +1,7 @@
 /* The real machine: turns, timers, posts, deferred calls, work, files. */
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -257,6 +258,84 @@ Test(uv_machine, work_runs_on_workers_and_completes_on_its_shard) {
     machine_free(machine);
     cr_assert_eq(jobs_run, 64);
     cr_assert_eq(jobs_done, 64);
+}
+
+static sem_t gate; /* what slow jobs wait for */
+static atomic_int slow_run;
+
+static void run_slow(struct work *work) {
+    atomic_fetch_add(&slow_run, 1);
+    cr_assert_eq(sem_wait(&gate), 0);
+}
+
+static void open_gate(void) {
+    for (int i = 0; i < 64; i++) {
+        cr_assert_eq(sem_post(&gate), 0);
+    }
+}
+
+/* Of 32 jobs of each kind those that are not slow are done first, as no slow one can end. */
+static void mixed_done(struct work *work) {
+    jobs_done++;
+    if (jobs_done == 32) {
+        cr_assert_eq(jobs_run, 32);
+        cr_assert_leq(slow_run, 2);
+        open_gate();
+    } else if (jobs_done == 64) {
+        machine_stop(machine);
+    }
+}
+
+static void submit_mixed(void *ctx) {
+    for (int i = 0; i < 32; i++) {
+        work_submit_slow(machine_shard(machine, 0), &jobs[i], run_slow, mixed_done);
+    }
+    for (int i = 32; i < 64; i++) {
+        work_submit(machine_shard(machine, 0), &jobs[i], run_job, mixed_done);
+    }
+}
+
+Test(uv_machine, slow_work_leaves_half_of_the_workers_to_other_work) {
+    cr_assert_eq(sem_init(&gate, 0, 0), 0);
+    machine = machine_new(1, 4);
+    machine_run(machine, submit_mixed, NULL);
+    machine_free(machine);
+    cr_assert_eq(slow_run, 32);
+    cr_assert_eq(jobs_done, 64);
+}
+
+static void run_gated(struct work *work) {
+    cr_assert_eq(sem_wait(&gate), 0);
+    atomic_fetch_add(&jobs_run, 1);
+}
+
+static void run_late(struct work *work) {
+    slow_run = jobs_run;
+}
+
+static void gated_done(struct work *work) {
+    if (++jobs_done == 64) {
+        machine_stop(machine);
+    }
+}
+
+/* No worker has ended its first job when the slow one comes. */
+static void submit_gated(void *ctx) {
+    for (int i = 0; i < 63; i++) {
+        work_submit(machine_shard(machine, 0), &jobs[i], run_gated, gated_done);
+    }
+    work_submit_slow(machine_shard(machine, 0), &jobs[63], run_late, gated_done);
+    open_gate();
+}
+
+Test(uv_machine, slow_work_does_not_wait_until_there_is_no_other) {
+    cr_assert_eq(sem_init(&gate, 0, 0), 0);
+    slow_run = -1;
+    machine = machine_new(1, 2);
+    machine_run(machine, submit_gated, NULL);
+    machine_free(machine);
+    cr_assert_geq(slow_run, 0);
+    cr_assert_leq(slow_run, 3);
 }
 
 Test(uv_machine, what_is_pending_when_the_machine_is_freed_is_dropped) {
