@@ -401,7 +401,7 @@ def measured_window(broker, good, name, seconds):
     return cpu_seconds(broker) - before
 
 
-def measure(broker, name, options, cpus, good, sampler):
+def measure(broker, target, name, options, cpus, good, sampler):
     """Alternating windows; what was thrown, a second, the memory before and at most, CPU shares."""
     blows = multiprocessing.Value("q", 0)
     time.sleep(SETTLE_S)
@@ -413,7 +413,7 @@ def measure(broker, name, options, cpus, good, sampler):
         cpu[0] += measured_window(broker, good, f"{name}/without", options.seconds)
         stop, ready = multiprocessing.Event(), multiprocessing.Event()
         attacker = multiprocessing.Process(
-            target=attack_process, args=(ATTACKS[name], broker, cpus, stop, ready, blows)
+            target=attack_process, args=(ATTACKS[name], target, cpus, stop, ready, blows)
         )
         began = time.monotonic()
         attacker.start()
@@ -448,6 +448,8 @@ def main():
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--broker", choices=["barnabas", "kafka"], default="barnabas")
     parser.add_argument("--set", action="append", default=[], help="key=value of the broker")
+    parser.add_argument("--decoy", action="store_true", help="attack another broker, on the CPUs of the\n"
+                        "attackers: what the good client feels of that is not the doing of its broker")  # fmt: skip
     parser.add_argument("--json", help="a file for the results")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -459,13 +461,18 @@ def main():
         broker = ApacheKafka(**extra)
     else:
         broker = Barnabas(**{"num.shards": options.shards, **extra})
-    with broker:
+    decoy = Barnabas() if options.decoy else contextlib.nullcontext(broker)
+    with broker, decoy as target:
         for topic in ("hostile", "good", "big"):
             create_topic(broker, topic)
-        produce(broker, "big", [os.urandom(100000) for _ in range(200)])
+            if target is not broker:
+                create_topic(target, topic)
+        produce(target, "big", [os.urandom(100000) for _ in range(200)])
         ours, theirs = multiprocessing.Pipe()
         its_cpus, cpus = share_cpus()
         keep_on(broker.process.pid, its_cpus)
+        if target is not broker:
+            keep_on(target.process.pid, cpus)
         client = multiprocessing.Process(target=good_process, args=(broker.bootstrap, theirs, cpus))
         client.start()
         sampler = Sampler(broker)
@@ -473,7 +480,7 @@ def main():
         thrown = {}
         for name in names:
             print(f"{name} ...", file=sys.stderr, flush=True)
-            thrown[name] = measure(broker, name, options, cpus, ours, sampler)
+            thrown[name] = measure(broker, target, name, options, cpus, ours, sampler)
         ours.send("end")
         acks, reads, count, lost = ours.recv()
         client.join()
