@@ -19,8 +19,8 @@
 #include "runtime/machine.h"
 
 /* Blocking work at a time: syncs of several partitions, recovery, cold reads; besides one for the
- * checks of each shard (produce_task.h). */
-#define WORKER_COUNT 3
+ * checks of each shard (produce_task.h), and with one that slow work leaves free. */
+#define WORKER_COUNT 4
 
 static const char usage[] =
     "usage: barnabas [server.properties] [--override key=value]...\n"

@@ -186,8 +186,9 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
 
 /*
  * The same for what may take long while no producer waits for it: reading from the disk, making and
- * removing directories. When there is such work, one worker does it at least and half of them at
- * most; so a sync is not held up by the making of a thousand partitions, nor the other way round.
+ * removing directories. When there is such work, one worker does it at least and all but one at
+ * most, which take other work first when they are done; so a sync is not held up by the making of a
+ * thousand partitions, nor the other way round.
  */
 void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
                       void (*done)(struct work *work));

@@ -16,7 +16,7 @@ static void work_done(struct post *post) {
 
 /* NULL when there is none to be begun now. */
 static struct work *take(struct workers *workers) {
-    int slow_max = workers->count > 1 ? workers->count / 2 : 1;
+    int slow_max = workers->count > 1 ? workers->count - 1 : 1;
     bool may_slow = !list_empty(&workers->slow_queue) && workers->slow_running < slow_max;
     bool must_slow = may_slow && workers->slow_running == 0 && workers->count > 1;
     bool slow = must_slow || (may_slow && list_empty(&workers->queue));
