@@ -106,6 +106,14 @@ static size_t frame_dear_len(const struct frame *frame) {
     return produce ? 0 : frame->len;
 }
 
+static void client_line_up(struct client *client, size_t len) {
+    if (!turn_member_waits(&client->member)) {
+        turn_line_up(&client->shard->turn, &client->member, len);
+        conn_pause(client->conn);
+        deferred_schedule(&client->shard->turn_end);
+    }
+}
+
 /* Whether the turn has room for the frame; otherwise the client waits in line. */
 static bool client_admit(struct client *client, const struct frame *frame) {
     struct turn *turn = &client->shard->turn;
@@ -113,11 +121,7 @@ static bool client_admit(struct client *client, const struct frame *frame) {
     if (turn_admits(turn, &client->member, len)) {
         return true;
     }
-    if (!turn_member_waits(&client->member)) {
-        turn_line_up(turn, &client->member, len);
-        conn_pause(client->conn);
-        deferred_schedule(&client->shard->turn_end);
-    }
+    client_line_up(client, len);
     return false;
 }
 
@@ -177,7 +181,10 @@ static void turn_ended(struct deferred *deferred) {
 void client_request_ended(struct client *client) {
     ASSERT(client->in_flight > 0);
     client->in_flight--;
-    client_dispatch(client);
+    /* At the end of the turn: who ends a request may be in the middle of what the next changes. */
+    if (!client->dispatching && client_may_start(client)) {
+        client_line_up(client, frame_dear_len(client->queue_head->frame));
+    }
 }
 
 /* ---- Connections ----------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@ import time
 import pytest
 
 from harness import BARNABAS, Barnabas, kcat
+from wire import receive
 
 pytestmark = pytest.mark.usefixtures("only_barnabas")
 
@@ -87,6 +88,42 @@ def test_requests_are_answered_in_the_order_they_came(broker):
                 seen.append(correlation)
                 data = data[4 + size :]
     assert seen == list(range(200))
+
+
+def test_a_member_may_ask_to_leave_before_it_knows_its_assignment(broker):
+    """What it asks for last is done when its SyncGroup is answered, which others wait for too."""
+
+    def text(value):
+        return struct.pack(">h", len(value)) + value
+
+    def request(key, body):
+        return frame(header(key, 0) + text(b"leaves-early") + body)
+
+    def answer(s):
+        return receive(s, struct.unpack(">i", receive(s, 4))[0])[4:]
+
+    join = struct.pack(">i", 10000) + text(b"") + text(b"consumer")
+    join += struct.pack(">i", 1) + text(b"range") + struct.pack(">i", 0)
+    with connect(broker) as s:
+        s.settimeout(60)
+        deadline = time.monotonic() + 60
+        error = 16  # NOT_COORDINATOR, until there is one
+        while error != 0:
+            assert error in (14, 15, 16) and time.monotonic() < deadline
+            s.sendall(request(10, b""))
+            answer(s)
+            s.sendall(request(11, join))
+            joined = answer(s)
+            error, generation = struct.unpack(">hi", joined[:6])
+        at = 6 + 2 + len(b"range")
+        leader = joined[at + 2 : at + 2 + struct.unpack(">h", joined[at : at + 2])[0]]
+        sync = struct.pack(">i", generation) + text(leader)
+        sync += struct.pack(">i", 1) + text(leader) + struct.pack(">i", 4) + b"mine"
+        s.sendall(request(14, sync) + request(13, text(leader)))
+        assert answer(s) == struct.pack(">hi", 0, 4) + b"mine"
+        assert answer(s) == struct.pack(">h", 0)
+        s.sendall(request(12, struct.pack(">i", generation) + text(leader)))
+        assert struct.unpack(">h", answer(s))[0] == 25  # UNKNOWN_MEMBER_ID
 
 
 def test_a_frame_that_comes_byte_by_byte_is_read(broker):
