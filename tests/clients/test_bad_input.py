@@ -91,7 +91,7 @@ def test_requests_are_answered_in_the_order_they_came(broker):
 
 
 def test_a_member_may_ask_to_leave_before_it_knows_its_assignment(broker):
-    """What it asks for last is done when its SyncGroup is answered, which others wait for too."""
+    """Its LeaveGroup is not handled within the answer to its SyncGroup, which goes through all members."""
 
     def text(value):
         return struct.pack(">h", len(value)) + value
