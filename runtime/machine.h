@@ -173,7 +173,7 @@ struct work {
     struct post post;
     void (*run)(struct work *work);
     void (*done)(struct work *work);
-    bool slow;
+    bool slow; /* the real machine's */
 };
 
 /*

@@ -179,7 +179,6 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
                  void (*done)(struct work *work)) {
     work->run = run;
     work->done = done;
-    work->slow = false;
     submit(shard, work, &shard->machine->work_last_us);
 }
 
@@ -187,7 +186,6 @@ void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct
                       void (*done)(struct work *work)) {
     work->run = run;
     work->done = done;
-    work->slow = true;
     submit(shard, work, &shard->machine->slow_work_last_us);
 }
 
