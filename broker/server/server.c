@@ -15,8 +15,9 @@
 /* Pipelined frames of one connection that are received ahead of being handled. */
 #define EXCHANGES_MAX 64
 
-/* Unsent responses above which a connection is not read, and its next request not begun. */
-#define OUTPUT_MAX ((size_t)1024 * 1024)
+/* Unsent responses above which a connection is not read, and its next request not begun: as with
+ * Kafka, who does not read what it asked for is not answered more. */
+#define OUTPUT_MAX ((size_t)64 * 1024)
 
 /* Unsent responses of a shard's connections that may be in memory. */
 #define OUTPUT_MEMORY_MAX ((size_t)128 * 1024 * 1024)

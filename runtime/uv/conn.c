@@ -3,8 +3,13 @@
  *
  * Bytes are received into a scratch buffer of the shard, so that many small frames cost one system
  * call, and straight into a frame's buffer once its length is known. After a large frame only a
- * little is taken into the scratch buffer, so that the next one is not copied either. When
- * back-pressure sets in between two frames, what was received already waits in the connection's
+ * little is taken into the scratch buffer, so that the next one is not copied either.
+ *
+ * What large frames may take of a turn is limited. Connections that come with them after that wait
+ * in a line, first come first served, and are still polled: so the loop does not sleep, and those
+ * with small frames wait for one turn's share of the large ones and not for all of them.
+ *
+ * When back-pressure sets in between two frames, what was received already waits in the connection's
  * stash and the socket is not read until the stash is empty.
  */
 #include <arpa/inet.h>
@@ -243,6 +248,27 @@ static void receive(struct conn *conn) {
     }
 }
 
+/* Whether the connection has to wait in line; it may be there already. */
+static bool waits_in_line(struct conn *conn) {
+    struct net_shard *net = conn->net;
+    if (list_linked(&conn->receive_link)) {
+        return true;
+    }
+    if (!conn->large_frames || (net->receive_left > 0 && list_empty(&net->receive_line))) {
+        return false;
+    }
+    list_append(&net->receive_line, &conn->receive_link);
+    return true;
+}
+
+void conn_receive_in_line(struct conn *conn) {
+    /* Back-pressure may have come while it waited. */
+    if (conn->state == CONN_OPEN && conn->stash == NULL && !input_blocked(conn)) {
+        receive(conn);
+        conn_mark_dirty(conn);
+    }
+}
+
 static int socket_error(int fd) {
     int err = 0;
     socklen_t len = sizeof(err);
@@ -270,7 +296,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         conn->send_blocked = false;
         conn_mark_dirty(conn);
     }
-    if ((events & UV_READABLE) != 0 && conn->state == CONN_OPEN) {
+    if ((events & UV_READABLE) != 0 && conn->state == CONN_OPEN && !waits_in_line(conn)) {
         receive(conn);
         conn_update_events(conn);
     }
@@ -319,6 +345,7 @@ struct conn *conn_new(struct net_shard *net, int fd, enum conn_state state, size
     list_init(&conn->dirty_link);
     list_init(&conn->closing_link);
     list_init(&conn->memory_link);
+    list_init(&conn->receive_link);
     list_init(&conn->exchanges);
     list_init(&conn->output);
     list_append(&net->conns, &conn->link);
@@ -403,6 +430,7 @@ void conn_destroy(struct conn *conn) {
     list_remove(&conn->idle_link);
     list_remove(&conn->dirty_link);
     list_remove(&conn->closing_link);
+    list_remove(&conn->receive_link);
     if (conn->dial != NULL) {
         dial_closed(conn, false);
     }

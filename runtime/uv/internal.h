@@ -94,6 +94,10 @@ void net_shard_turn_begin(struct net_shard *net);
  */
 bool net_shard_turn_end(struct net_shard *net);
 
+/* After that: receives for connections that wait for it, as far as the turn has room; whether there
+ * were any. */
+bool net_shard_receive_in_line(struct net_shard *net);
+
 /* Starts closing all that is left, without callbacks; the loop must run before net_shard_free(). */
 void net_shard_abandon(struct net_shard *net);
 void net_shard_free(struct net_shard *net);

@@ -118,13 +118,20 @@ static void arm_timer(struct shard *shard) {
     uv_timer_start(&shard->timer, on_timer, delay_ms > 0 ? (uint64_t)delay_ms : 0, 0);
 }
 
-static void finish_turn(struct shard *shard) {
+static void settle(struct shard *shard) {
     bool more = true;
-    net_shard_turn_begin(shard->net);
     while (more) {
         more = shard_core_run_deferred(&shard->core);
         send_outboxes(shard);
         more = net_shard_turn_end(shard->net) || more;
+    }
+}
+
+static void finish_turn(struct shard *shard) {
+    net_shard_turn_begin(shard->net);
+    settle(shard);
+    if (net_shard_receive_in_line(shard->net)) {
+        settle(shard);
     }
     arm_timer(shard);
 }

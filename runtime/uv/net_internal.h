@@ -28,8 +28,8 @@
 #define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
 #define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
 #define FLUSH_BYTES_MIN   (64 * 1024)       /* ... what each may send at any rate */
-#define RECEIVE_TURN_MAX  (4 * 1024 * 1024) /* of all connections in one turn, but for... */
-#define RECEIVE_BYTES_MIN (64 * 1024)       /* ... what each may receive at any rate */
+#define RECEIVE_TURN_MAX  (1024 * 1024)     /* of large frames in one turn, the last receive... */
+#define RECEIVE_BYTES_MIN (64 * 1024)       /* ... of which may be this in any case */
 #define RECEIVE_ROUND_MAX 4                 /* receives of one connection in one turn */
 #define OUTPUT_IOV_MAX    64
 #define CLOSE_REASON_SIZE 128
@@ -57,6 +57,7 @@ struct net_shard {
     struct list dirty;          /* by conn.dirty_link: to be serviced at the end of the turn */
     struct list closing;        /* by conn.closing_link */
     struct list memory_waiters; /* by conn.memory_link: wait for machine->frame_memory to fall */
+    struct list receive_line;   /* by conn.receive_link: wait until there is receive_left */
     struct post memory_post;
     atomic_bool memory_posted;
     struct list cold_reads; /* by cold_read.link: all of this shard */
@@ -138,6 +139,7 @@ struct conn {
     struct list dirty_link;
     struct list closing_link;
     struct list memory_link;
+    struct list receive_link;
     struct net_shard *net;
     struct listener_shard *listener_shard; /* NULL for dialled connections */
     struct dial *dial;                     /* NULL for accepted ones */
@@ -207,6 +209,7 @@ void conn_mark_dirty(struct conn *conn);
 
 /* At the end of a turn. */
 void conn_service(struct conn *conn);
+void conn_receive_in_line(struct conn *conn);
 void conn_finish_close(struct conn *conn);
 
 /* Frees what the connection owns and lets go of the handle, without callbacks. */

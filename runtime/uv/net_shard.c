@@ -140,6 +140,7 @@ struct net_shard *net_shard_new(struct shard *shard) {
     list_init(&net->dirty);
     list_init(&net->closing);
     list_init(&net->memory_waiters);
+    list_init(&net->receive_line);
     list_init(&net->cold_reads);
     list_init(&net->dials);
     list_init(&net->exchange_pool);
@@ -161,6 +162,16 @@ bool net_shard_turn_end(struct net_shard *net) {
     conn_output_keep_limit(net);
     while (!list_empty(&net->closing)) {
         conn_finish_close(LIST_FIRST(&net->closing, struct conn, closing_link));
+    }
+    return any;
+}
+
+bool net_shard_receive_in_line(struct net_shard *net) {
+    bool any = !list_empty(&net->receive_line);
+    while (net->receive_left > 0 && !list_empty(&net->receive_line)) {
+        struct conn *conn = LIST_FIRST(&net->receive_line, struct conn, receive_link);
+        list_remove(&conn->receive_link);
+        conn_receive_in_line(conn);
     }
     return any;
 }

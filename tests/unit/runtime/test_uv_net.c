@@ -47,6 +47,7 @@ static pthread_mutex_t reason_lock = PTHREAD_MUTEX_INITIALIZER;
 static char reason_seen[128]; /* of the last close; under reason_lock */
 static struct exchange *held[HELD_MAX];
 static int held_count;
+static pthread_barrier_t busy; /* two waits: the loop is stopped, and goes on */
 static struct errmsg errmsg;
 static int open_result;
 
@@ -88,6 +89,14 @@ static void on_frame(struct conn *conn, struct exchange *exchange, struct frame 
     }
     if (what == 'h') {
         held[held_count++] = exchange;
+    } else if (what == 'S') {
+        pthread_barrier_wait(&busy);
+        pthread_barrier_wait(&busy);
+        exchange_done(exchange);
+    } else if (what == 'N') {
+        char count[16];
+        snprintf(count, sizeof(count), "%d", frames_seen);
+        exchange_reply(exchange, text_reply(count));
     } else if (what == 'r') {
         exchange_reply(exchange, text_reply("released"));
         release_held();
@@ -586,6 +595,47 @@ Test(uv_net, those_who_take_nothing_are_closed_when_their_answers_are_too_much_m
     free(data);
     send_text(good, "e");
     expect_text(good, "e");
+}
+
+#define CROWD     100
+#define CROWD_LEN (20 * 1024)
+
+Test(uv_net, a_small_frame_does_not_wait_for_the_large_ones_of_a_crowd) {
+    pthread_barrier_init(&busy, NULL, 2);
+    serve();
+    int crowd[CROWD];
+    char *large = xcalloc(1, CROWD_LEN); /* not answered */
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = dial();
+        send_frame(crowd[i], large, CROWD_LEN);
+    }
+    int stopper = dial();
+    int good = dial();
+    while (frames_seen < CROWD) {
+        sched_yield();
+    }
+    send_text(stopper, "S");
+    pthread_barrier_wait(&busy);
+    for (int i = 0; i < CROWD; i++) {
+        for (int j = 0; j < 3; j++) {
+            send_frame(crowd[i], large, CROWD_LEN);
+        }
+    }
+    send_text(good, "N");
+    pthread_barrier_wait(&busy);
+    size_t len = 0;
+    char *seen = (char *)recv_frame(good, &len);
+    int before = atoi(seen) - CROWD - 2;
+    cr_assert_geq(before, 0);
+    cr_assert_leq(before, CROWD * 3 / 4, "%d large frames of %d were taken before", before, 3 * CROWD);
+    free(seen);
+    while (frames_seen < 4 * CROWD + 2) {
+        sched_yield(); /* all of the crowd get their turn */
+    }
+    for (int i = 0; i < CROWD; i++) {
+        close(crowd[i]);
+    }
+    free(large);
 }
 
 /* ---- Limits of connections ------------------------------------------------------------------- */
