@@ -42,12 +42,14 @@ struct listener_options {
     size_t frame_memory_max; /* of unfinished and unanswered frames over all connections of the
                                 machine; above it no socket is read (queued.max.request.bytes);
                                 0 is no limit */
-    size_t output_max; /* unsent reply bytes above which a connection is not read; e.g. 1 MiB */
+    size_t output_max;       /* unsent reply bytes above which a connection is not read */
     size_t
         output_memory_max; /* unsent reply bytes in memory, over the connections of a shard, above
                               which those that took nothing for longest are closed; 0: no limit */
     int exchanges_max;     /* open exchanges of a connection above which it is not read */
     int64_t idle_max_ms;   /* connections.max.idle.ms; -1 for never */
+    int send_buffer;    /* SO_SNDBUF in bytes (socket.send.buffer.bytes); below 1: the system's */
+    int receive_buffer; /* SO_RCVBUF, the same */
     struct conn_limits *limits; /* of connections; NULL for none; must outlive the listener */
     int limits_index;           /* which of its listeners this is */
 };

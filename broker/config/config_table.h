@@ -666,11 +666,11 @@
       "How long the first attempt to connect to another node may take.") \
     X(SOCKET_LISTEN_BACKLOG_SIZE, "socket.listen.backlog.size", INT, "50", ">=1", READ_ONLY, 0, IGNORED, \
       "How many connections may wait to be accepted.") \
-    X(SOCKET_RECEIVE_BUFFER_BYTES, "socket.receive.buffer.bytes", INT, "102400", "", READ_ONLY, 0, IGNORED, \
+    X(SOCKET_RECEIVE_BUFFER_BYTES, "socket.receive.buffer.bytes", INT, "102400", "", READ_ONLY, 0, HONOURED, \
       "Receive buffer of a connection; -1 leaves it to the system.") \
     X(SOCKET_REQUEST_MAX_BYTES, "socket.request.max.bytes", INT, "104857600", ">=1", READ_ONLY, 0, HONOURED, \
       "The largest request that is accepted.") \
-    X(SOCKET_SEND_BUFFER_BYTES, "socket.send.buffer.bytes", INT, "102400", "", READ_ONLY, 0, IGNORED, \
+    X(SOCKET_SEND_BUFFER_BYTES, "socket.send.buffer.bytes", INT, "102400", "", READ_ONLY, 0, HONOURED, \
       "Send buffer of a connection; -1 leaves it to the system.") \
     X(SSL_ALLOW_DN_CHANGES, "ssl.allow.dn.changes", BOOLEAN, "false", "", READ_ONLY, 0, IGNORED, \
       "Whether a reloaded certificate may have another name.") \

@@ -373,6 +373,8 @@ static struct listener_options listener_options(const struct server *server, int
         .output_memory_max = OUTPUT_MEMORY_MAX,
         .exchanges_max = EXCHANGES_MAX,
         .idle_max_ms = config_int(node->config, CONFIG_CONNECTIONS_MAX_IDLE_MS),
+        .send_buffer = (int)config_int(node->config, CONFIG_SOCKET_SEND_BUFFER_BYTES),
+        .receive_buffer = (int)config_int(node->config, CONFIG_SOCKET_RECEIVE_BUFFER_BYTES),
         .limits = server_limits_shared(server->limits),
         .limits_index = index,
     };

@@ -9,8 +9,8 @@
  * in a line, first come first served, and are still polled: so the loop does not sleep, and those
  * with small frames wait for one turn's share of the large ones and not for all of them.
  *
- * When back-pressure sets in between two frames, what was received already waits in the connection's
- * stash and the socket is not read until the stash is empty.
+ * When back-pressure sets in between two frames, what was received already waits in the
+ * connection's stash and the socket is not read until the stash is empty.
  */
 #include <arpa/inet.h>
 #include <errno.h>

@@ -451,6 +451,13 @@ static int open_first(struct listener *listener, struct sockaddr_storage *addres
     return 0;
 }
 
+/* Accepted sockets have what the listening one has. */
+static void set_buffer(int fd, int option, int size) {
+    if (size > 0) {
+        setsockopt(fd, SOL_SOCKET, option, &size, sizeof(size));
+    }
+}
+
 static int open_sockets(struct listener *listener, struct errmsg *errmsg) {
     struct sockaddr_storage address = {0};
     socklen_t len = 0;
@@ -465,6 +472,10 @@ static int open_sockets(struct listener *listener, struct errmsg *errmsg) {
         } else {
             listener->shards[i].fd = fd;
         }
+    }
+    for (int i = 0; err == 0 && i < listener->machine->shard_count; i++) {
+        set_buffer(listener->shards[i].fd, SO_SNDBUF, listener->options.send_buffer);
+        set_buffer(listener->shards[i].fd, SO_RCVBUF, listener->options.receive_buffer);
     }
     return err;
 }

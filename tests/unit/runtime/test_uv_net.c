@@ -47,7 +47,8 @@ static pthread_mutex_t reason_lock = PTHREAD_MUTEX_INITIALIZER;
 static char reason_seen[128]; /* of the last close; under reason_lock */
 static struct exchange *held[HELD_MAX];
 static int held_count;
-static pthread_barrier_t busy; /* two waits: the loop is stopped, and goes on */
+static struct conn *other_conn; /* the first one */
+static pthread_barrier_t busy;  /* two waits: the loop is stopped, and goes on */
 static struct errmsg errmsg;
 static int open_result;
 
@@ -93,6 +94,10 @@ static void on_frame(struct conn *conn, struct exchange *exchange, struct frame 
         pthread_barrier_wait(&busy);
         pthread_barrier_wait(&busy);
         exchange_done(exchange);
+    } else if (what == 'U') {
+        char left[16];
+        snprintf(left, sizeof(left), "%zu", conn_output_len(other_conn));
+        exchange_reply(exchange, text_reply(left));
     } else if (what == 'N') {
         char count[16];
         snprintf(count, sizeof(count), "%d", frames_seen);
@@ -119,7 +124,9 @@ static void on_frame(struct conn *conn, struct exchange *exchange, struct frame 
 
 static void on_open(struct conn *conn, void *ctx) {
     cr_assert_str_eq(conn_peer_host(conn), "127.0.0.1");
-    atomic_fetch_add(&opened, 1);
+    if (atomic_fetch_add(&opened, 1) == 0) {
+        other_conn = conn;
+    }
 }
 
 static void on_close(struct conn *conn, const char *reason, void *ctx) {
@@ -627,7 +634,8 @@ Test(uv_net, a_small_frame_does_not_wait_for_the_large_ones_of_a_crowd) {
     char *seen = (char *)recv_frame(good, &len);
     int before = atoi(seen) - CROWD - 2;
     cr_assert_geq(before, 0);
-    cr_assert_leq(before, CROWD * 3 / 4, "%d large frames of %d were taken before", before, 3 * CROWD);
+    cr_assert_leq(before, CROWD * 3 / 4, "%d large frames of %d were taken before", before,
+                  3 * CROWD);
     free(seen);
     while (frames_seen < 4 * CROWD + 2) {
         sched_yield(); /* all of the crowd get their turn */
@@ -636,6 +644,64 @@ Test(uv_net, a_small_frame_does_not_wait_for_the_large_ones_of_a_crowd) {
         close(crowd[i]);
     }
     free(large);
+}
+
+/* A small window on the client's side, so that what is on its way lies on the server's. */
+static int dial_narrow(void) {
+    int size = 4096;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+    dial_with(fd);
+    return fd;
+}
+
+Test(uv_net, no_more_is_given_to_the_system_than_the_send_buffer_takes) {
+    options.send_buffer = 16 * 1024;
+    serve();
+    int fd = dial_narrow();
+    send_text(fd, "b");
+    while (frames_seen == 0) {
+        sched_yield();
+    }
+    int good = dial();
+    size_t len = 0;
+    for (int i = 0; i < 3; i++) { /* the first connection is sent to in between */
+        send_text(good, "U");
+        char *left = (char *)recv_frame(good, &len);
+        cr_assert_gt(atoi(left), BIG_LEN - 8 * options.send_buffer);
+        free(left);
+    }
+    free(recv_frame(fd, &len));
+    cr_assert_eq(len, BIG_LEN);
+    close(fd);
+    close(good);
+}
+
+Test(uv_net, no_more_is_taken_by_the_system_than_the_receive_buffer_holds) {
+    options.receive_buffer = 16 * 1024;
+    pthread_barrier_init(&busy, NULL, 2);
+    serve();
+    int stopper = dial();
+    int fd = dial_narrow();
+    send_text(fd, "e");
+    expect_text(fd, "e");
+    send_text(stopper, "S");
+    pthread_barrier_wait(&busy);
+    uint8_t block[4096] = {0};
+    int taken = 0;
+    while (taken < BIG_LEN) {
+        ssize_t sent = send(fd, block, sizeof(block), MSG_DONTWAIT);
+        if (sent < 0) {
+            break;
+        }
+        taken += (int)sent;
+    }
+    pthread_barrier_wait(&busy);
+    cr_assert_gt(taken, 0);
+    cr_assert_lt(taken, 4 * options.receive_buffer);
+    close(fd);
+    close(stopper);
 }
 
 /* ---- Limits of connections ------------------------------------------------------------------- */
