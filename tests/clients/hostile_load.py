@@ -250,10 +250,13 @@ def unread(broker, request):
         kept.append([s, b""])
     while True:
         blows = 0
+        taken = 0
         for entry in kept:
             try:
                 entry[1] = entry[1] or request
-                entry[1] = entry[1][entry[0].send(entry[1]) :]
+                sent = entry[0].send(entry[1])
+                entry[1] = entry[1][sent:]
+                taken += sent
                 blows += entry[1] == b""
             except BlockingIOError:
                 pass
@@ -261,9 +264,9 @@ def unread(broker, request):
                 entry[0].close()
                 entry[:] = [connect(broker), b""]
                 entry[0].setblocking(False)
-        if blows == 0:
+        if taken == 0:
             time.sleep(0.01)
-        yield blows or None
+        yield blows if taken > 0 else None
 
 
 def storm(broker, data, reset=False):
