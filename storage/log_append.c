@@ -90,6 +90,7 @@ static int account_producer(struct log *log, const struct batch *batch, const ui
     if (ended.ended && ended.aborted) {
         struct segment *active = log_active(log);
         active->index_dirty = true;
+        active->no_txn_index = false;
         return txn_index_append(log->machine, log->directory, active->base_offset, &ended);
     }
     return 0;

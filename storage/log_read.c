@@ -297,10 +297,14 @@ int log_aborted_transactions(struct log *log, int64_t offset, int64_t upper, str
     *count = 0;
     bool more = true;
     for (int i = log_segment_index(log, offset); i < log->segment_count && more; i++) {
+        struct segment *segment = log->segments[i];
         struct file *file = NULL;
-        int result =
-            txn_index_open(log->machine, log->directory, log->segments[i]->base_offset, &file);
+        if (segment->no_txn_index) {
+            continue;
+        }
+        int result = txn_index_open(log->machine, log->directory, segment->base_offset, &file);
         if (result == -ENOENT) {
+            segment->no_txn_index = true;
             continue;
         }
         if (result != 0) {

@@ -43,8 +43,9 @@ struct segment {
     int64_t first_timestamp; /* max timestamp of the first batch; NO_TIMESTAMP unknown */
     int64_t created_ms;
     bool max_known;
-    bool dirty;       /* .log has unsynced bytes */
-    bool index_dirty; /* so has an index */
+    bool dirty;        /* .log has unsynced bytes */
+    bool index_dirty;  /* so has an index */
+    bool no_txn_index; /* it was looked for and is not there */
     bool recently_used;
 };
 

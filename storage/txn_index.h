@@ -4,7 +4,8 @@
  *     i16 version 0, i64 producer id, i64 first offset, i64 last offset (of the abort marker),
  *     i64 last stable offset right after the marker; in order of last offset
  *
- * Rarely written and read, so no file is kept open. Any thread.
+ * Rarely written, so no file is kept open; that there is none is remembered (segment.no_txn_index).
+ * Any thread.
  */
 #ifndef STORAGE_TXN_INDEX_H
 #define STORAGE_TXN_INDEX_H

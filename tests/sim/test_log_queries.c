@@ -298,7 +298,18 @@ Test(log_queries, retention_by_time_keeps_what_is_young_or_above_the_high_waterm
     check_reads();
 }
 
+static int aborted_count(void) {
+    struct arena arena;
+    struct log_aborted *aborted = NULL;
+    int count = 0;
+    arena_init(&arena, SIZE_MAX);
+    cr_assert_eq(log_aborted_transactions(running, 0, 120, &arena, &aborted, &count), 0);
+    arena_release(&arena);
+    return count;
+}
+
 Test(log_queries, aborted_transactions_are_found_also_after_recovery) {
+    cr_assert_eq(aborted_count(), 0);
     for (int i = 0; i < 60; i++) {
         struct test_batch data = {.producer_id = 1 + i,
                                   .transactional = true,
@@ -308,6 +319,7 @@ Test(log_queries, aborted_transactions_are_found_also_after_recovery) {
         struct test_batch marker = {.producer_id = 1 + i, .marker = 1 + i % 2, .leader_epoch = 1};
         cr_assert_eq(test_append(running, &data, NULL), 0);
         cr_assert_eq(test_append(running, &marker, NULL), 0);
+        cr_assert_eq(aborted_count(), i / 2 + 1, "as soon as there is one, in whatever segment");
     }
     for (int round = 0; round < 3; round++) {
         struct arena arena;
