@@ -25,7 +25,7 @@
 #include "runtime/uv/net_internal.h"
 
 #define BACKLOG                1024
-#define ACCEPT_ROUND_MAX       64
+#define ACCEPT_ROUND_MAX       16 /* in one turn: half a millisecond */
 #define ACCEPT_PAUSE_MS        100
 #define ACCEPT_LOG_INTERVAL_MS 10000
 #define RESERVED_FOR_FILES     1024

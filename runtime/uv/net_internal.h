@@ -28,9 +28,10 @@
 #define FLUSH_BYTES_MAX   (1024 * 1024)     /* of one connection in one turn */
 #define FLUSH_TURN_MAX    (4 * 1024 * 1024) /* of all connections in one turn, but for... */
 #define FLUSH_BYTES_MIN   (64 * 1024)       /* ... what each may send at any rate */
-#define RECEIVE_TURN_MAX  (1024 * 1024)     /* of large frames in one turn, the last receive... */
+#define RECEIVE_TURN_MAX  (512 * 1024)      /* of large frames in one turn, the last receive... */
 #define RECEIVE_BYTES_MIN (64 * 1024)       /* ... of which may be this in any case */
 #define RECEIVE_ROUND_MAX 4                 /* receives of one connection in one turn */
+#define CLOSE_TURN_MAX    32                /* connections whose end is finished in one turn */
 #define OUTPUT_IOV_MAX    64
 #define CLOSE_REASON_SIZE 128
 
@@ -53,9 +54,12 @@ struct exchange_slab {
 /* The network's part of a shard. */
 struct net_shard {
     struct shard *shard;
-    struct list conns;          /* by conn.link: all but closed ones */
-    struct list dirty;          /* by conn.dirty_link: to be serviced at the end of the turn */
-    struct list closing;        /* by conn.closing_link */
+    struct list conns;        /* by conn.link: all but closed ones */
+    struct list dirty;        /* by conn.dirty_link: to be serviced at the end of the turn */
+    struct list closing;      /* by conn.closing_link */
+    int closes_left;          /* of CLOSE_TURN_MAX */
+    struct post closing_post; /* for those that are left: the loop must not sleep */
+    bool closing_posted;
     struct list memory_waiters; /* by conn.memory_link: wait for machine->frame_memory to fall */
     struct list receive_line;   /* by conn.receive_link: wait until there is receive_left */
     struct post memory_post;

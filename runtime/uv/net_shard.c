@@ -150,20 +150,37 @@ struct net_shard *net_shard_new(struct shard *shard) {
 void net_shard_turn_begin(struct net_shard *net) {
     net->flush_left = FLUSH_TURN_MAX;
     net->receive_left = RECEIVE_TURN_MAX;
+    net->closes_left = CLOSE_TURN_MAX;
+}
+
+static void on_closing_left(struct post *post) {
+    CONTAINER_OF(post, struct net_shard, closing_post)->closing_posted = false;
+}
+
+/* Many end at once when a process does: others need not wait for all of them. */
+static bool finish_closing(struct net_shard *net) {
+    bool any = false;
+    while (!list_empty(&net->closing) && net->closes_left > 0) {
+        net->closes_left--;
+        any = true;
+        conn_finish_close(LIST_FIRST(&net->closing, struct conn, closing_link));
+    }
+    if (!list_empty(&net->closing) && !net->closing_posted) {
+        net->closing_posted = true;
+        shard_post(net->shard, &net->closing_post, on_closing_left);
+    }
+    return any;
 }
 
 bool net_shard_turn_end(struct net_shard *net) {
-    bool any = !list_empty(&net->dirty) || !list_empty(&net->closing);
+    bool any = !list_empty(&net->dirty);
     while (!list_empty(&net->dirty)) {
         struct conn *conn = LIST_FIRST(&net->dirty, struct conn, dirty_link);
         list_remove(&conn->dirty_link);
         conn_service(conn);
     }
     conn_output_keep_limit(net);
-    while (!list_empty(&net->closing)) {
-        conn_finish_close(LIST_FIRST(&net->closing, struct conn, closing_link));
-    }
-    return any;
+    return finish_closing(net) || any;
 }
 
 bool net_shard_receive_in_line(struct net_shard *net) {
