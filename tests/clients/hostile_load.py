@@ -135,9 +135,11 @@ def share_cpus():
     return (cpus[:half], cpus[half:]) if half > 0 else (cpus, cpus)
 
 
-def keep_on(pid, cpus):
-    for task in os.listdir(f"/proc/{pid}/task"):
-        os.sched_setaffinity(int(task), cpus)
+def keep_on(pid, cpus, idle=False):
+    for task in map(int, os.listdir(f"/proc/{pid}/task")):
+        os.sched_setaffinity(task, cpus)
+        if idle:
+            os.sched_setscheduler(task, os.SCHED_IDLE, os.sched_param(0))
 
 
 @contextlib.contextmanager
@@ -470,8 +472,8 @@ def main():
     parser.add_argument("--shards", type=int, default=1)
     parser.add_argument("--broker", choices=["barnabas", "kafka"], default="barnabas")
     parser.add_argument("--set", action="append", default=[], help="key=value of the broker")
-    parser.add_argument("--decoy", action="store_true", help="attack another broker, on the CPUs of the\n"
-                        "attackers: what the good client feels of that is not the doing of its broker")  # fmt: skip
+    parser.add_argument("--decoy", action="store_true", help="attack another broker, which runs like\n"
+                        "the attackers: what the good client feels of that is not the doing of its broker")  # fmt: skip
     parser.add_argument("--json", help="a file for the results")
     options = parser.parse_args()
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -496,7 +498,7 @@ def main():
         gc.disable()  # which takes some milliseconds each second, here and in the good client
         keep_on(broker.process.pid, its_cpus)
         if target is not broker:
-            keep_on(target.process.pid, cpus)
+            keep_on(target.process.pid, cpus, idle=True)
         client = multiprocessing.Process(target=good_process, args=(broker.bootstrap, theirs, cpus))
         client.start()
         sampler = Sampler(broker)
