@@ -104,6 +104,14 @@ static void answer_one(void) {
     exchange_done(exchange);
 }
 
+static void end_turn(struct net_shard *net) {
+    net_shard_turn_begin(net);
+    net_shard_turn_end(net);
+    if (net_shard_receive_in_line(net)) {
+        net_shard_turn_end(net);
+    }
+}
+
 static void run(struct conn *conn, struct net_shard *net) {
     while (!world.closed && (world.rest.len > 0 || world.pending_count > 0)) {
         bool readable = (conn->events & UV_READABLE) != 0;
@@ -115,7 +123,7 @@ static void run(struct conn *conn, struct net_shard *net) {
         if (world.pending_count > 0 && fuzz_random(&world.random) % 4 == 0) {
             answer_one();
         }
-        net_shard_turn_end(net);
+        end_turn(net);
     }
 }
 
@@ -125,7 +133,7 @@ static void check_end(struct conn *conn, struct net_shard *net, size_t frame_max
     if (!world.closed && world.ending != 0) {
         int status = world.ending == EIO ? -EIO : 0;
         on_poll(&conn->poll, status, UV_READABLE | UV_WRITABLE);
-        net_shard_turn_end(net);
+        end_turn(net);
         ASSERT(world.closed);
     }
     uint32_t len = world.expect.len >= 4 ? load_be32(world.expect.data) : 1;
