@@ -3,8 +3,9 @@
  * dialer.c.
  *
  * A connection goes CONNECTING (dialled ones only) -> OPEN -> CLOSING -> CLOSED. conn_close() makes
- * it CLOSING at once, which stops its socket; the end of the turn calls on_close and makes it
- * CLOSED; its memory goes when libuv has let go of the handle.
+ * it CLOSING at once, which stops its socket; the end of this turn, or of a later one when many
+ * end at once, calls on_close and makes it CLOSED; its memory goes when libuv has let go of the
+ * handle.
  */
 #ifndef RUNTIME_UV_NET_INTERNAL_H
 #define RUNTIME_UV_NET_INTERNAL_H
