@@ -122,6 +122,12 @@ struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter) {
     return peer;
 }
 
+/* Who is no voter any more, if it still fetches; only a leader has observers. */
+static bool is_observer(const struct raft *raft, const struct peer *peer) {
+    return raft->role == RAFT_LEADER && peer->fetched_ms >= 0 &&
+           raft->now_ms - peer->fetched_ms < OBSERVER_SESSION_MS;
+}
+
 void raft_voters_apply(struct raft *raft) {
     const struct raft_voters *voters = raft_log_voters(&raft->log);
     for (int i = 0; i < raft->peer_count; i++) {
@@ -139,10 +145,9 @@ void raft_voters_apply(struct raft *raft) {
         peer->key = key;
         peer->voter = true;
     }
-    /* Who is no voter any more is an observer for a leader, and nothing for the others. */
     int kept = 0;
     for (int i = 0; i < raft->peer_count; i++) {
-        if (raft->peers[i].voter || raft->role == RAFT_LEADER) {
+        if (raft->peers[i].voter || is_observer(raft, &raft->peers[i])) {
             raft->peers[kept++] = raft->peers[i];
         }
     }

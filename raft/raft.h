@@ -271,7 +271,7 @@ MUST_CHECK enum kafka_error raft_propose(struct raft *raft, int64_t now_ms, uint
  *   REQUEST_TIMED_OUT  another change is under way, or this leader has not committed anything yet
  *   INVALID_REQUEST    any other change, or none would be left
  *   DUPLICATE_VOTER    the new one's node id is a voter's
- *   REQUEST_TIMED_OUT  the new one has not caught up, or has not fetched for an hour
+ *   REQUEST_TIMED_OUT  the new one has not caught up, or not fetched for five minutes
  */
 MUST_CHECK enum kafka_error raft_change_voters(struct raft *raft, int64_t now_ms, uint64_t token,
                                                const struct raft_voters *voters);

@@ -5,8 +5,11 @@
 #include "raft/raft.h"
 #include "raft/raft_log.h"
 
-/* Observers that a leader remembers; the one that was heard of least recently makes room. */
-#define OBSERVERS_MAX 1000
+/* Observers that a leader remembers; the one that was heard of least recently makes room. One that
+ * has not fetched for so long, or never in this epoch (a removed voter), is forgotten, as in Kafka.
+ */
+#define OBSERVERS_MAX       1000
+#define OBSERVER_SESSION_MS (5 * 60 * 1000)
 
 /*
  * When a node that has heard of no leader since it started stands for the first time, at random in
@@ -29,9 +32,6 @@
 /* How long a candidate that was rejected by one voter waits for the others, at random up to twice
  * as long, and twice as long in each further round: who is silent may be the leader that died. */
 #define CANDIDATE_MS 50
-
-/* A new voter has fetched within this time (KIP-853). */
-#define NEW_VOTER_FETCHED_MS (60 * 60 * 1000)
 
 enum ballot_answer { BALLOT_OPEN, BALLOT_GRANTED, BALLOT_REJECTED };
 
@@ -132,7 +132,8 @@ struct peer *raft_peer(struct raft *raft, struct raft_key key);
 struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter);
 struct peer *raft_peer_of_request(struct raft *raft, uint64_t id);
 
-/* The peers become the voters of the log's newest voter set; what is known of them is kept. */
+/* The peers become the voters of the log's newest voter set, and a leader's observers that still
+ * fetch; what is known of them is kept. */
 void raft_voters_apply(struct raft *raft);
 
 /* Sends what the role has to send now. After every input. */

@@ -311,11 +311,7 @@ static enum kafka_error check_new_voter(struct raft *raft, struct raft_key key) 
         }
     }
     const struct peer *peer = raft_peer(raft, key);
-    if (peer == NULL || peer->caught_up_ms < 0 ||
-        peer->fetched_ms < raft->now_ms - NEW_VOTER_FETCHED_MS) {
-        return ERROR_REQUEST_TIMED_OUT;
-    }
-    return ERROR_NONE;
+    return peer == NULL || peer->caught_up_ms < 0 ? ERROR_REQUEST_TIMED_OUT : ERROR_NONE;
 }
 
 static enum kafka_error check_voters(struct raft *raft, const struct raft_voters *voters) {
@@ -439,6 +435,7 @@ void raft_leader_tick(struct raft *raft) {
         return;
     }
     raft->timer_ms = lost_at;
+    raft_voters_apply(raft); /* observers that do not fetch any more are forgotten */
     answer_parked(raft);
 }
 

@@ -3,8 +3,6 @@
 
 #include "tests/unit/raft/machine.h"
 
-#define HOUR_MS (60 * 60 * 1000)
-
 static struct machine leader(bool committed) {
     struct machine machine;
     machine_start(&machine, START_EMPTY);
@@ -200,15 +198,56 @@ Test(raft_voters, a_new_one_has_caught_up) {
     machine_free(&machine);
 }
 
-Test(raft_voters, a_new_one_has_fetched_within_an_hour) {
+/* Whether a replica with this key is in the leader's view. */
+static bool knows(const struct machine *machine, struct raft_key key) {
+    struct raft_replica replica;
+    for (int i = 0; raft_replica_at(machine->raft, machine->now_ms, i, &replica); i++) {
+        if (replica.key.id == key.id && uuid_equal(replica.key.directory_id, key.directory_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void pass_time_with_node_2(struct machine *machine, int seconds) {
+    for (int i = 0; i < seconds; i++) {
+        machine_tick(machine, 1000);
+        machine_fetch(machine, key_of(2), 1, 1);
+    }
+    cr_assert_eq(raft_role(machine->raft), RAFT_LEADER);
+}
+
+Test(raft_voters, who_has_not_fetched_for_five_minutes_is_no_observer) {
     struct machine machine = leader(true);
     machine_fetch(&machine, key_of(4), 1, 1);
-    for (int i = 0; i < 61 * 60; i++) {
-        machine.now_ms += 1000;
-        machine_fetch(&machine, key_of(2), 1, 1);
-    }
-    cr_assert_eq(raft_role(machine.raft), RAFT_LEADER);
+    pass_time_with_node_2(&machine, 5 * 60 - 1);
+    cr_assert(knows(&machine, key_of(4)));
+    pass_time_with_node_2(&machine, 5);
+    cr_assert(!knows(&machine, key_of(4)));
+    cr_assert(knows(&machine, key_of(3)), "a voter that never fetched");
     cr_assert_eq(add(&machine, key_of(4)), ERROR_REQUEST_TIMED_OUT);
+    machine_free(&machine);
+}
+
+/* A node's disk was lost before its voter had ever fetched: the new disk takes its place. */
+Test(raft_voters, a_removed_one_observes_only_if_it_fetched) {
+    struct machine machine = leader(true);
+    struct raft_key new_disk = key_of(3);
+    new_disk.directory_id.bytes[15] = 2;
+    machine_fetch(&machine, new_disk, 1, 1);
+    cr_assert_eq(take(&machine, key_of(3)), ERROR_NONE);
+    machine_sync(&machine);
+    machine_fetch(&machine, key_of(2), 2, 1);
+    machine_fetch(&machine, new_disk, 2, 1);
+    cr_assert_eq(add(&machine, new_disk), ERROR_NONE);
+    cr_assert(knows(&machine, new_disk));
+    cr_assert(!knows(&machine, key_of(3)));
+
+    machine_sync(&machine);
+    machine_fetch(&machine, key_of(2), 3, 1);
+    machine_fetch(&machine, new_disk, 3, 1);
+    cr_assert_eq(take(&machine, key_of(2)), ERROR_NONE);
+    cr_assert(knows(&machine, key_of(2)), "it fetches on");
     machine_free(&machine);
 }
 
