@@ -143,9 +143,9 @@ static void pass_compressed(struct pass *pass, struct slice records) {
     const struct produce_rules *rules = pass->rules;
     size_t output_max = batch_decompressed_max(records.len);
     bool limited = rules->output_max > 0 && rules->output_max < output_max;
-    struct record_scan *scan =
-        record_scan_new(batch_codec(&pass->batch), records, pass->batch.record_count,
-                        rules->record_max, limited ? rules->output_max : output_max);
+    struct record_scan *scan = record_scan_new(
+        batch_codec(&pass->batch), records, pass->batch.record_count, rules->record_max,
+        limited ? rules->output_max : output_max, rules->give_way);
     struct record_marks marks;
     int got;
     while ((got = record_scan_next(scan, &marks)) == 1) {

@@ -15,18 +15,21 @@ struct record_scan {
     int32_t count_left; /* records */
     size_t record_max;
     struct decompressor *decompressor;
+    void (*give_way)(void);
     bool stream_ended;
     struct cursor unread; /* in the window */
     uint8_t window[WINDOW_SIZE];
 };
 
 struct record_scan *record_scan_new(enum compression codec, struct slice stream,
-                                    int32_t record_count, size_t record_max, size_t output_max) {
+                                    int32_t record_count, size_t record_max, size_t output_max,
+                                    void (*give_way)(void)) {
     struct record_scan *scan = xmalloc(sizeof(*scan));
     scan->decompressor = decompressor_new(codec, stream, output_max);
     scan->state = scan->decompressor == NULL ? SCAN_CORRUPT : SCAN_RECORD;
     scan->count_left = record_count;
     scan->record_max = record_max;
+    scan->give_way = give_way;
     scan->stream_ended = false;
     scan->unread = (struct cursor){scan->window, scan->window};
     return scan;
@@ -50,6 +53,9 @@ static bool scan_fill(struct record_scan *scan, size_t want) {
     while (have < want && count > 0) {
         count = decompressor_read(scan->decompressor, scan->window + have, WINDOW_SIZE - have);
         have += count > 0 ? (size_t)count : 0;
+        if (scan->give_way != NULL) {
+            scan->give_way();
+        }
     }
     scan->stream_ended = count == 0;
     scan->unread = (struct cursor){scan->window, scan->window + have};

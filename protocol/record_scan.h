@@ -23,9 +23,11 @@ struct record_marks {
     bool has_key;
 };
 
-/* stream: the compressed records of a batch; output of more than output_max is not made. */
+/* stream: the compressed records of a batch; output of more than output_max is not made.
+ * `give_way`, unless it is NULL, is called after each window. */
 struct record_scan *record_scan_new(enum compression codec, struct slice stream,
-                                    int32_t record_count, size_t record_max, size_t output_max);
+                                    int32_t record_count, size_t record_max, size_t output_max,
+                                    void (*give_way)(void));
 void record_scan_free(struct record_scan *scan);
 
 /* 1: *out is the next record; 0: the end, and all was consistent (count, no bytes left over);

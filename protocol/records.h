@@ -143,6 +143,7 @@ struct produce_rules {
     size_t record_max;
     size_t output_max; /* what may be decompressed now, see produce_verdict.unfinished; 0: all that
                           may be at all, batch_decompressed_max() */
+    void (*give_way)(void); /* called after each 64 KiB decompressed; or NULL */
 };
 
 /* More than these are not listed; the batch is refused as a whole anyway. */

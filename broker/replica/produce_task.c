@@ -129,6 +129,7 @@ static void check_run(struct work *work) {
     struct produce_task *task = CONTAINER_OF(work, struct produce_task, work);
     struct machine *machine = shard_machine(work->shard);
     int64_t began_ns = clock_now_ns(machine);
+    task->produce.rules.give_way = work_give_way;
     partition_produce_check(&task->produce);
     task->check_ns = clock_now_ns(machine) - began_ns;
 }

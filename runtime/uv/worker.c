@@ -126,6 +126,10 @@ static void submit(struct shard *shard, struct work *work, struct list *queue) {
     pthread_cond_signal(&workers->wake); /* not under the lock, for which it would wait at once */
 }
 
+void work_give_way(void) {
+    sched_yield();
+}
+
 void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
                  void (*done)(struct work *work)) {
     work->run = run;

@@ -10,6 +10,12 @@ static struct slice stream_of(struct slice in) {
     return slice_make(in.data + BATCH_HEADER_SIZE, in.len - BATCH_HEADER_SIZE);
 }
 
+static int ways_given;
+
+static void give_way(void) {
+    ways_given++;
+}
+
 /* Both walk the batch; how the scan ends, having seen what the iterator sees. */
 static int compare(struct slice in, enum compression codec, size_t record_max) {
     struct batch batch;
@@ -17,7 +23,7 @@ static int compare(struct slice in, enum compression codec, size_t record_max) {
     batch.attributes = (int16_t)((batch.attributes & ~BATCH_ATTR_CODEC) | (int)codec);
     struct record_iterator *iterator = record_iterator_new(in, &batch, record_max);
     struct record_scan *scan = record_scan_new(codec, stream_of(in), batch.record_count, record_max,
-                                               batch_decompressed_max(in.len));
+                                               batch_decompressed_max(in.len), NULL);
     struct record record;
     struct record_marks marks;
     int want;
@@ -133,12 +139,13 @@ Test(record_scan, no_more_is_decompressed_than_allowed) {
     struct slice in = mixed(COMPRESSION_ZSTD, 4, 20, LARGE);
     struct batch batch;
     cr_assert_eq(batch_parse(in, &batch), BATCH_OK);
-    struct record_scan *scan =
-        record_scan_new(COMPRESSION_ZSTD, stream_of(in), batch.record_count, RECORD_MAX, LARGE);
+    struct record_scan *scan = record_scan_new(COMPRESSION_ZSTD, stream_of(in), batch.record_count,
+                                               RECORD_MAX, LARGE, give_way);
     struct record_marks marks;
     int got;
     while ((got = record_scan_next(scan, &marks)) == 1) {}
     cr_assert_eq(got, -2);
+    cr_assert_geq(ways_given, LARGE / (64 * 1024));
     record_scan_free(scan);
     free((void *)(uintptr_t)in.data);
 }
