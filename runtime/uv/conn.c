@@ -248,8 +248,8 @@ static void receive(struct conn *conn) {
     }
 }
 
-/* Whether the connection has to wait in line; it may be there already. */
-static bool waits_in_line(struct conn *conn) {
+/* False: it may receive now. Otherwise it stands in the line, for a later turn. */
+static bool line_up(struct conn *conn) {
     struct net_shard *net = conn->net;
     if (list_linked(&conn->receive_link)) {
         return true;
@@ -296,7 +296,7 @@ static void on_poll(uv_poll_t *poll, int status, int events) {
         conn->send_blocked = false;
         conn_mark_dirty(conn);
     }
-    if ((events & UV_READABLE) != 0 && conn->state == CONN_OPEN && !waits_in_line(conn)) {
+    if ((events & UV_READABLE) != 0 && conn->state == CONN_OPEN && !line_up(conn)) {
         receive(conn);
         conn_update_events(conn);
     }
