@@ -6,11 +6,12 @@ with acks=all, and reads them back; its latencies count from the time at which a
 Each attack runs in windows that alternate with windows without it, so that whatever else the
 machine does falls on both. The broker and the good client have one half of the CPUs, the attackers the
 other, so that the good client feels what the broker does for the attackers, and not what they take
-from it themselves. It does share its CPU with the broker: what the broker computes, it may wait for.
-`--shield` keeps all other processes of the machine off that half: one that takes a CPU for 5 ms each
-second, as an agent of a cloud does, is half of a hundredth already. Closed connections, of which the kernel forgets thousands at a time a minute later
-while its CPU waits, are not remembered, where that is allowed. A thousand records a second are so many
-that the p99 of a window is not decided by two of them.
+from it themselves. It does share its CPU with the broker: what the broker computes, it may wait for,
+up to the kernel's next tick. `--shield` keeps all other processes of the machine off that half: one
+that takes a CPU for 5 ms each second, as an agent of a cloud does, is half of a hundredth already.
+Closed connections, of which the kernel forgets thousands at a time a minute later while its CPU waits,
+are not remembered, where that is allowed. A thousand records a second are so many that the p99 of a
+window is not decided by two of them.
 
 Printed for each attack: the latency until acknowledged and until read, median and p99, without and
 with it, each the median of its windows', and the ratio of the p99; how much the broker's memory grew;
