@@ -53,9 +53,9 @@ static bool scan_fill(struct record_scan *scan, size_t want) {
     while (have < want && count > 0) {
         count = decompressor_read(scan->decompressor, scan->window + have, WINDOW_SIZE - have);
         have += count > 0 ? (size_t)count : 0;
-        if (scan->give_way != NULL) {
-            scan->give_way();
-        }
+    }
+    if (scan->give_way != NULL) {
+        scan->give_way();
     }
     scan->stream_ended = count == 0;
     scan->unread = (struct cursor){scan->window, scan->window + have};

@@ -24,7 +24,7 @@ struct record_marks {
 };
 
 /* stream: the compressed records of a batch; output of more than output_max is not made.
- * `give_way`, unless it is NULL, is called after each window. */
+ * `give_way`, unless it is NULL, is called after at most a window, each time. */
 struct record_scan *record_scan_new(enum compression codec, struct slice stream,
                                     int32_t record_count, size_t record_max, size_t output_max,
                                     void (*give_way)(void));

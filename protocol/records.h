@@ -143,7 +143,8 @@ struct produce_rules {
     size_t record_max;
     size_t output_max; /* what may be decompressed now, see produce_verdict.unfinished; 0: all that
                           may be at all, batch_decompressed_max() */
-    void (*give_way)(void); /* called after each 64 KiB decompressed; or NULL */
+    void (*give_way)(void); /* produce_validate() calls it after at most 64 KiB decompressed, each
+                               time; NULL: nobody waits. batch_rebuild() does not */
 };
 
 /* More than these are not listed; the batch is refused as a whole anyway. */

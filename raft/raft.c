@@ -122,7 +122,7 @@ struct peer *raft_add_peer(struct raft *raft, struct raft_key key, bool voter) {
     return peer;
 }
 
-/* Who is no voter any more, if it still fetches; only a leader has observers. */
+/* Of those that are no voters: who still fetches. Only a leader has any. */
 static bool is_observer(const struct raft *raft, const struct peer *peer) {
     return raft->role == RAFT_LEADER && peer->fetched_ms >= 0 &&
            raft->now_ms - peer->fetched_ms < OBSERVER_SESSION_MS;

@@ -184,10 +184,6 @@ struct work {
 void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
                  void (*done)(struct work *work));
 
-/* From `run`, by what computes for long, every tenth of a millisecond or so: lets others have its
- * CPU, for which a loop may otherwise have to wait until the next tick of the kernel, 4 ms. */
-void work_give_way(void);
-
 /*
  * The same for what may take long while no producer waits for it: reading from the disk, making and
  * removing directories. When there is such work, one worker does it at least and all but one at
@@ -196,5 +192,9 @@ void work_give_way(void);
  */
 void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
                       void (*done)(struct work *work));
+
+/* From `run`, by what computes for long, every tenth of a millisecond or so: lets others have its
+ * CPU, for which a loop may otherwise have to wait until the next tick of the kernel, 4 ms. */
+void work_give_way(void);
 
 #endif
