@@ -156,10 +156,12 @@ def keep_on(pid, cpus, idle=False):
 
 @contextlib.contextmanager
 def shield(cpus, other_cpus):
-    """Every process that runs on these CPUs keeps to the others."""
+    """Every process keeps to the other CPUs; not the kernel's threads, which also work for the broker."""
     before = {}
-    for task in map(int, (path.name for path in pathlib.Path("/proc").glob("[0-9]*/task/[0-9]*"))):
-        with contextlib.suppress(OSError):  # it is gone, or not ours, or the kernel's own for this CPU
+    for path in pathlib.Path("/proc").glob("[0-9]*/task/[0-9]*"):
+        with contextlib.suppress(OSError):  # it is gone, or not ours, or the kernel's: without a program
+            (path / "exe").readlink()
+            task = int(path.name)
             before[task] = os.sched_getaffinity(task)
             os.sched_setaffinity(task, other_cpus)
     try:
@@ -474,7 +476,7 @@ def measure(broker, target, name, options, cpus, good, sampler):
         )
         began = time.monotonic()
         attacker.start()
-        ready.wait(10)
+        ready.wait(60)
         time.sleep(SETTLE_S)
         cpu[1] += measured_window(broker, good, (name, "with", number), options.seconds)
         stop.set()
