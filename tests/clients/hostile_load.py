@@ -67,7 +67,7 @@ class Good:
         self.read = 0
         self.lost = []
         self.producer = Producer(
-            {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0}
+            {"bootstrap.servers": bootstrap, "acks": "all", "linger.ms": 0}
         )
         self.bootstrap = bootstrap
         self.done = threading.Event()
