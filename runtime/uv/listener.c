@@ -24,8 +24,9 @@
 #include "base/memory.h"
 #include "runtime/uv/net_internal.h"
 
-#define BACKLOG                1024
-#define ACCEPT_ROUND_MAX       16 /* in one turn: half a millisecond */
+#define BACKLOG                4096
+#define ACCEPT_ROUND_MAX       4 /* in one go, and then others ... */
+#define ACCEPT_REST_MS         1 /* ... for so long: a storm may not have the CPU */
 #define ACCEPT_PAUSE_MS        100
 #define ACCEPT_LOG_INTERVAL_MS 10000
 #define RESERVED_FOR_FILES     1024
@@ -248,6 +249,10 @@ static void on_acceptable(uv_poll_t *poll, int status, int events) {
         if (!accept_once(on)) {
             return;
         }
+    }
+    if (!on->closing) {
+        uv_poll_stop(&on->poll);
+        timer_start(&on->accept_timer, ACCEPT_REST_MS);
     }
 }
 

@@ -32,7 +32,8 @@
 #define RECEIVE_TURN_MAX  (512 * 1024)      /* of large frames in one turn, the last receive... */
 #define RECEIVE_BYTES_MIN (64 * 1024)       /* ... of which may be this in any case */
 #define RECEIVE_ROUND_MAX 4                 /* receives of one connection in one turn */
-#define CLOSE_TURN_MAX    32                /* connections whose end is finished in one turn */
+#define CLOSE_ROUND_MAX   4                 /* connections whose end is finished in one go, ... */
+#define CLOSE_REST_MS     1                 /* ... and then others do something for so long */
 #define OUTPUT_IOV_MAX    64
 #define CLOSE_REASON_SIZE 128
 
@@ -55,12 +56,10 @@ struct exchange_slab {
 /* The network's part of a shard. */
 struct net_shard {
     struct shard *shard;
-    struct list conns;        /* by conn.link: all but closed ones */
-    struct list dirty;        /* by conn.dirty_link: to be serviced at the end of the turn */
-    struct list closing;      /* by conn.closing_link */
-    int closes_left;          /* of CLOSE_TURN_MAX */
-    struct post closing_post; /* for those that are left: the loop must not sleep */
-    bool closing_posted;
+    struct list conns;          /* by conn.link: all but closed ones */
+    struct list dirty;          /* by conn.dirty_link: to be serviced at the end of the turn */
+    struct list closing;        /* by conn.closing_link */
+    struct timer closing_timer; /* while those that are left have to wait */
     struct list memory_waiters; /* by conn.memory_link: wait for machine->frame_memory to fall */
     struct list receive_line;   /* by conn.receive_link: wait until there is receive_left */
     struct post memory_post;
@@ -94,7 +93,8 @@ struct listener_shard {
     int conn_count;
     struct list idle_order; /* by conn.idle_link: longest silent first */
     struct timer idle_timer;
-    struct timer accept_timer; /* runs while accepting pauses: too fast, or no descriptors */
+    struct timer accept_timer; /* runs while accepting pauses: many came at once, too fast, or no
+                                  descriptors */
     int64_t accept_logged_ms;
     int64_t refused_logged_ms;
     int refused_count; /* since then */

@@ -133,12 +133,17 @@ void exchange_done(struct exchange *exchange) {
 
 /* ---- The shard ------------------------------------------------------------------------------- */
 
+/* The end of the turn, which comes now, closes on. */
+static void on_closing_timer(struct timer *timer) {
+}
+
 struct net_shard *net_shard_new(struct shard *shard) {
     struct net_shard *net = NEW(struct net_shard);
     net->shard = shard;
     list_init(&net->conns);
     list_init(&net->dirty);
     list_init(&net->closing);
+    timer_init(&net->closing_timer, shard, on_closing_timer);
     list_init(&net->memory_waiters);
     list_init(&net->receive_line);
     list_init(&net->cold_reads);
@@ -150,24 +155,30 @@ struct net_shard *net_shard_new(struct shard *shard) {
 void net_shard_turn_begin(struct net_shard *net) {
     net->flush_left = FLUSH_TURN_MAX;
     net->receive_left = RECEIVE_TURN_MAX;
-    net->closes_left = CLOSE_TURN_MAX;
 }
 
-static void on_closing_left(struct post *post) {
-    CONTAINER_OF(post, struct net_shard, closing_post)->closing_posted = false;
+static bool stops_with_its_listener(const struct conn *conn) {
+    return conn->listener_shard != NULL && conn->listener_shard->closing;
 }
 
-/* Many end at once when a process does: others need not wait for all of them. */
+/* Many end at once when a process does, and it is the kernel that has most to do then: others need
+ * not wait for all of them. */
 static bool finish_closing(struct net_shard *net) {
     bool any = false;
-    while (!list_empty(&net->closing) && net->closes_left > 0) {
-        net->closes_left--;
+    int count = 0;
+    while (!list_empty(&net->closing)) {
+        struct conn *conn = LIST_FIRST(&net->closing, struct conn, closing_link);
+        if (!stops_with_its_listener(conn)) {
+            if (timer_running(&net->closing_timer)) {
+                break;
+            }
+            if (++count > CLOSE_ROUND_MAX) {
+                timer_start(&net->closing_timer, CLOSE_REST_MS);
+                break;
+            }
+        }
         any = true;
-        conn_finish_close(LIST_FIRST(&net->closing, struct conn, closing_link));
-    }
-    if (!list_empty(&net->closing) && !net->closing_posted) {
-        net->closing_posted = true;
-        shard_post(net->shard, &net->closing_post, on_closing_left);
+        conn_finish_close(conn);
     }
     return any;
 }
@@ -194,6 +205,7 @@ bool net_shard_receive_in_line(struct net_shard *net) {
 }
 
 void net_shard_abandon(struct net_shard *net) {
+    timer_stop(&net->closing_timer);
     while (!list_empty(&net->conns)) {
         conn_destroy(LIST_FIRST(&net->conns, struct conn, link));
     }

@@ -104,6 +104,38 @@ Test(uv_listener, connections_that_come_too_fast_are_let_in_later) {
     cr_assert_gt(clock_now_ns(server.machine) - began_ns, 1000000000, "the last two waited");
 }
 
+/* Lets the loop, which stands still, go on, and returns how long it takes until `count` are `many`.
+ */
+static int64_t go_on_until(const atomic_int *count, int many) {
+    int64_t began_ns = clock_now_ns(server.machine);
+    pthread_barrier_wait(&server.busy);
+    while (atomic_load(count) < many) {
+        usleep(100);
+    }
+    return clock_now_ns(server.machine) - began_ns;
+}
+
+Test(uv_listener, many_connections_at_once_are_taken_and_given_back_a_few_at_a_time) {
+    pthread_barrier_init(&server.busy, NULL, 2);
+    serve();
+    int stopper = dial();
+    int fds[40];
+    send_text(stopper, "S");
+    pthread_barrier_wait(&server.busy);
+    for (int i = 0; i < 40; i++) {
+        fds[i] = dial(); /* the kernel completes it */
+    }
+    /* In goes of 4, each in another millisecond. */
+    cr_assert_geq(go_on_until(&server.opened, 41), 8000000);
+    send_text(stopper, "S");
+    pthread_barrier_wait(&server.busy);
+    for (int i = 0; i < 40; i++) {
+        close(fds[i]);
+    }
+    cr_assert_geq(go_on_until(&server.closed, 40), 8000000);
+    close(stopper);
+}
+
 Test(uv_listener, a_listener_closes_while_it_holds_a_connection_back) {
     limit_connections(CONN_LIMIT_NONE, CONN_LIMIT_NONE, 0);
     serve();
