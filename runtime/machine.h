@@ -166,6 +166,8 @@ void deferred_cancel(struct deferred *deferred);
 
 /* ---- Work: blocking things, off the loop ----------------------------------------------------- */
 
+enum work_kind { WORK_BRIEF, WORK_SLOW, WORK_COMPUTING };
+
 /* Embedded in what it is about; must stay valid until `done` was called. */
 struct work {
     struct list link; /* all private */
@@ -173,7 +175,7 @@ struct work {
     struct post post;
     void (*run)(struct work *work);
     void (*done)(struct work *work);
-    bool slow; /* the real machine's */
+    enum work_kind kind; /* the real machine's */
 };
 
 /*
@@ -196,5 +198,10 @@ void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct
 /* From `run`, by what computes for long, every tenth of a millisecond or so: lets others have its
  * CPU, for which a loop may otherwise have to wait until the next tick of the kernel, 4 ms. */
 void work_give_way(void);
+
+/* The same as work_submit() for what makes no system calls to speak of, and cannot give way for
+ * milliseconds: it is interrupted to do so. That costs a tenth of its CPU. */
+void work_submit_computing(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                           void (*done)(struct work *work));
 
 #endif

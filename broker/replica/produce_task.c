@@ -155,6 +155,15 @@ static struct produce_task *find_next(struct produce_tasks *tasks) {
     return first[STANDING_ACCEPTED];
 }
 
+/* Up to some MiB in one call of a library, within which nobody can give way. */
+static bool decodes_in_blocks(const struct partition_produce *produce) {
+    struct batch head;
+    if (batch_parse(produce->records, &head) != BATCH_OK) {
+        return false;
+    }
+    return batch_codec(&head) == COMPRESSION_LZ4 || batch_codec(&head) == COMPRESSION_SNAPPY;
+}
+
 static void check_next(struct produce_tasks *tasks, struct shard *shard) {
     if (tasks->checking) {
         return;
@@ -163,7 +172,11 @@ static void check_next(struct produce_tasks *tasks, struct shard *shard) {
     if (task != NULL) {
         task->state = PRODUCE_CHECKING;
         tasks->checking = true;
-        work_submit(shard, &task->work, check_run, check_done);
+        if (decodes_in_blocks(&task->produce)) {
+            work_submit_computing(shard, &task->work, check_run, check_done);
+        } else {
+            work_submit(shard, &task->work, check_run, check_done);
+        }
     }
 }
 

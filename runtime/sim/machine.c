@@ -175,9 +175,6 @@ static void submit(struct shard *shard, struct work *work, int64_t *last_us) {
     sim_schedule(sim, at_us, shard, work_start, work, NULL);
 }
 
-void work_give_way(void) {
-}
-
 void work_submit(struct shard *shard, struct work *work, void (*run)(struct work *work),
                  void (*done)(struct work *work)) {
     work->run = run;
@@ -190,6 +187,14 @@ void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct
     work->run = run;
     work->done = done;
     submit(shard, work, &shard->machine->slow_work_last_us);
+}
+
+void work_give_way(void) {
+}
+
+void work_submit_computing(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                           void (*done)(struct work *work)) {
+    work_submit(shard, work, run, done);
 }
 
 /* ---- Log ------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@
 #include "runtime/file.h"
 #include "runtime/name_list.h"
 #include "runtime/uv/file_fd.h"
+#include "runtime/uv/internal.h"
 
 #define WRITE_PARTS_MAX 64
 
@@ -57,6 +58,7 @@ int file_open(struct machine *machine, const char *path, unsigned flags, struct 
     if (fd < 0) {
         return fd;
     }
+    worker_give_way();
     struct stat stat_buf;
     if (fstat(fd, &stat_buf) == 0 && S_ISDIR(stat_buf.st_mode)) {
         close(fd);
@@ -190,20 +192,27 @@ void file_drop_cache(struct file *file, int64_t pos, int64_t len) {
     posix_fadvise(file->fd, pos, len, POSIX_FADV_DONTNEED);
 }
 
+/* Of a system call that changes a directory. */
+static int result(int rc) {
+    int err = rc != 0 ? -errno : 0;
+    worker_give_way();
+    return err;
+}
+
 int path_rename(struct machine *machine, const char *from, const char *to) {
-    return rename(from, to) != 0 ? -errno : 0;
+    return result(rename(from, to));
 }
 
 int path_unlink(struct machine *machine, const char *path) {
-    return unlink(path) != 0 ? -errno : 0;
+    return result(unlink(path));
 }
 
 int path_rmdir(struct machine *machine, const char *path) {
-    return rmdir(path) != 0 ? -errno : 0;
+    return result(rmdir(path));
 }
 
 int path_mkdir(struct machine *machine, const char *path) {
-    return mkdir(path, 0755) != 0 ? -errno : 0;
+    return result(mkdir(path, 0755));
 }
 
 int path_kind(struct machine *machine, const char *path, enum path_kind *out) {

@@ -83,6 +83,9 @@ void workers_start(struct workers *workers, int count);
 /* After what is running; drops what is queued. Work may still be submitted, and is never run. */
 void workers_stop(struct workers *workers);
 void workers_release(struct workers *workers);
+/* After a call that may have kept the CPU: others first, if this is a worker that does slow work.
+ */
+void worker_give_way(void);
 
 /* net_shard.c: the network's part of a shard. */
 struct net_shard *net_shard_new(struct shard *shard);

@@ -501,6 +501,11 @@ void work_submit(struct shard *shard, struct work *work, void (*run)(struct work
 void work_give_way(void) {
 }
 
+void work_submit_computing(struct shard *shard, struct work *work, void (*run)(struct work *work),
+                           void (*done)(struct work *work)) {
+    work_submit(shard, work, run, done);
+}
+
 void work_submit_slow(struct shard *shard, struct work *work, void (*run)(struct work *work),
                       void (*done)(struct work *work)) {
     work_submit(shard, work, run, done);

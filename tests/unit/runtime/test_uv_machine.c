@@ -338,6 +338,51 @@ Test(uv_machine, slow_work_does_not_wait_until_there_is_no_other) {
     cr_assert_leq(slow_run, 3);
 }
 
+static int interruptions;
+
+/* The worker's own handler never sees the signal; it would only yield. */
+static void run_computing(struct work *work) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    const struct timespec wait = {.tv_sec = 20};
+    siginfo_t info;
+    while (interruptions < 3 && sigtimedwait(&set, &info, &wait) == SIGRTMIN) {
+        interruptions += info.si_code == SI_TIMER;
+    }
+}
+
+/* The timer is gone, so that nothing interrupts what else the worker does. */
+static void run_uninterrupted(struct work *work) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    const struct timespec none = {0};
+    while (sigtimedwait(&set, NULL, &none) == SIGRTMIN) {} /* what came before it went */
+    const struct timespec wait = {.tv_nsec = 20 * 1000 * 1000};
+    cr_assert_eq(sigtimedwait(&set, NULL, &wait), -1);
+}
+
+static void on_uninterrupted(struct work *work) {
+    machine_stop(machine);
+}
+
+static void on_computed(struct work *work) {
+    work_submit(machine_shard(machine, 0), &jobs[1], run_uninterrupted, on_uninterrupted);
+}
+
+static void submit_computing(void *ctx) {
+    work_submit_computing(machine_shard(machine, 0), &jobs[0], run_computing, on_computed);
+}
+
+Test(uv_machine, what_computes_is_interrupted_so_that_others_may_have_its_cpu) {
+    machine = machine_new(1, 1);
+    machine_run(machine, submit_computing, NULL);
+    machine_free(machine);
+    cr_assert_eq(interruptions, 3);
+}
+
 Test(uv_machine, what_is_pending_when_the_machine_is_freed_is_dropped) {
     machine = machine_new(2, 1);
     struct shard *shard = machine_shard(machine, 1);
