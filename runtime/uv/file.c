@@ -58,7 +58,9 @@ int file_open(struct machine *machine, const char *path, unsigned flags, struct 
     if (fd < 0) {
         return fd;
     }
-    worker_give_way();
+    if ((flags & FILE_CREATE) != 0) {
+        worker_give_way();
+    }
     struct stat stat_buf;
     if (fstat(fd, &stat_buf) == 0 && S_ISDIR(stat_buf.st_mode)) {
         close(fd);
