@@ -1,8 +1,10 @@
 """
 What a good client feels while a broker is attacked.
 
-The good client, a process of its own, sends 1,000 records a second at fixed times, idempotent and
-with acks=all, and reads them back; its latencies count from the time at which a record was due.
+The good client, a process of its own, sends 1,000 records a second at fixed times, with acks=all, and
+reads them back; its latencies count from the time at which a record was due. It is not idempotent:
+librdkafka's thread polls without pause while the five requests that may be in flight then are, and
+takes the CPU from the broker that it waits for.
 Each attack runs in windows that alternate with windows without it, so that whatever else the
 machine does falls on both. The broker and the good client have one half of the CPUs, the attackers the
 other, so that the good client feels what the broker does for the attackers, and not what they take
